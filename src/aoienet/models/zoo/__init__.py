@@ -1,0 +1,1 @@
+"""One file per network: its spec as data."""

@@ -1,0 +1,1 @@
+"""Layers of binary networks: planes, binary convolution, Maxout, shortcuts, stems."""
