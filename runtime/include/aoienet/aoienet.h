@@ -1,0 +1,102 @@
+/* aoienet runtime: runs one .aoie file (docs/format.md) on packed bits.
+ *
+ * - Memory: aoie_open allocates the model; after it nothing is allocated, the caller hands a workspace.
+ * - Threads: none of its own. A model does not change after aoie_open: any number of threads may run it,
+ *   each with its own workspace.
+ * - Errors: a status code everywhere; aoie_open also says which rule failed. No exception leaves the library.
+ * - Every instruction set gives the same bits. The environment variable AOIENET_ISA forces one (reference, avx2,
+ * avx512).
+ */
+#ifndef AOIENET_AOIENET_H_
+#define AOIENET_AOIENET_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define AOIE_API __attribute__((visibility("default")))
+#else
+#define AOIE_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct aoie_model aoie_model;
+
+typedef enum {
+  AOIE_OK = 0,
+  AOIE_BAD_ARGUMENT = 1, /* a null pointer, a workspace too small or not aligned */
+  AOIE_BAD_FILE = 2,     /* the bytes break a rule of docs/format.md */
+  AOIE_BAD_SIZE = 3,     /* this model does not take pictures of this size */
+  AOIE_NO_MEMORY = 4,
+  AOIE_BAD_ISA = 5, /* AOIENET_ISA names an instruction set that is unknown or that this machine lacks */
+  AOIE_IO = 6       /* the file cannot be read */
+} aoie_status;
+
+/* A short English text for a status. Static memory. */
+AOIE_API const char* aoie_status_text(int status);
+
+/* Checks and opens a model. data: the whole file, any alignment, not needed after the call. message: may be NULL;
+ * receives at most message_bytes - 1 characters and a 0 when the status is not AOIE_OK. */
+AOIE_API int aoie_open(const void* data, size_t bytes, aoie_model** out, char* message, size_t message_bytes);
+AOIE_API int aoie_open_file(const char* path, aoie_model** out, char* message, size_t message_bytes);
+/* The same with a named instruction set; NULL: AOIENET_ISA, else the best of this machine. */
+AOIE_API int aoie_open_isa(const void* data, size_t bytes, const char* isa, aoie_model** out, char* message,
+                           size_t message_bytes);
+AOIE_API void aoie_close(aoie_model* model); /* NULL is allowed */
+
+/* The JSON header of the file, not terminated by 0; owned by the model. */
+AOIE_API const char* aoie_header(const aoie_model* model, size_t* bytes);
+AOIE_API int aoie_channels(const aoie_model* model); /* of the picture: 1 or 3 */
+
+#define AOIE_WORKSPACE_ALIGN 64
+
+typedef struct {
+  int32_t grid_h, grid_w;   /* decisions down and across */
+  int32_t classes;          /* logits per decision */
+  uint64_t workspace_bytes; /* for aoie_run */
+  uint64_t trace_bytes;     /* for aoie_trace */
+} aoie_plan_result;
+
+/* What a picture of h x w pixels needs. message as in aoie_open. */
+AOIE_API int aoie_plan(const aoie_model* model, int64_t h, int64_t w, aoie_plan_result* out, char* message,
+                       size_t message_bytes);
+
+/* Runs. image: u8 [h, w, channels], dense. workspace: aligned to 64 bytes, at least workspace_bytes, contents do not
+ * matter. out_logits: f32 [grid_h, grid_w, classes]. The three must not overlap. */
+AOIE_API int aoie_run(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, void* workspace,
+                      uint64_t workspace_bytes, float* out_logits);
+
+/* The same, but every value of the graph stays in the workspace (trace_bytes) where aoie_value_at finds it. */
+AOIE_API int aoie_trace(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, void* workspace,
+                        uint64_t workspace_bytes);
+
+typedef enum { AOIE_U8 = 0, AOIE_I8 = 1, AOIE_BITS = 2, AOIE_F32 = 3, AOIE_VEC = 4 } aoie_type;
+typedef struct {
+  int32_t type;     /* aoie_type */
+  int32_t planes;   /* bits: J, else 1 */
+  int32_t h, w;     /* positions */
+  int32_t channels; /* of one position */
+  int32_t words;    /* bits: 64-bit words per position, else 0 */
+  uint64_t offset;  /* of the first byte in the trace workspace */
+  uint64_t bytes;
+} aoie_value;
+/* Layouts: u8, i8, f32, vec [h, w, channels]; bits u64 [planes, h, w, words]. */
+AOIE_API int aoie_value_count(const aoie_model* model);
+AOIE_API int aoie_value_at(const aoie_model* model, int64_t h, int64_t w, int index, aoie_value* out);
+
+/* Instruction sets: the one this model uses; the known ones by index (NULL past the end); can this machine run it. */
+AOIE_API const char* aoie_isa_name(const aoie_model* model);
+AOIE_API const char* aoie_isa_at(int index);
+AOIE_API int aoie_isa_usable(const char* name);
+/* The one aoie_open would take now, NULL when AOIENET_ISA names a wrong one. */
+AOIE_API const char* aoie_isa_active(void);
+/* CPU features by index: name, and in *present 0 or 1. NULL past the end. */
+AOIE_API const char* aoie_cpu_feature(int index, int* present);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* AOIENET_AOIENET_H_ */

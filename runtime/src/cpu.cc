@@ -1,0 +1,96 @@
+#include "cpu.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "aoienet/aoienet.h"
+
+namespace aoie {
+namespace {
+
+struct Feature {
+  const char* name;
+  bool (*present)();
+};
+
+#if defined(AOIE_X86)
+const Feature kFeatures[] = {
+    {"popcnt", [] { return __builtin_cpu_supports("popcnt") != 0; }},
+    {"avx2", [] { return __builtin_cpu_supports("avx2") != 0; }},
+    {"avx512f", [] { return __builtin_cpu_supports("avx512f") != 0; }},
+    {"avx512bw", [] { return __builtin_cpu_supports("avx512bw") != 0; }},
+    {"avx512dq", [] { return __builtin_cpu_supports("avx512dq") != 0; }},
+    {"avx512vl", [] { return __builtin_cpu_supports("avx512vl") != 0; }},
+    {"avx512vpopcntdq", [] { return __builtin_cpu_supports("avx512vpopcntdq") != 0; }},
+};
+constexpr int kFeatureCount = sizeof(kFeatures) / sizeof(kFeatures[0]);
+#else
+const Feature* const kFeatures = nullptr;
+constexpr int kFeatureCount = 0;
+#endif
+
+bool has_features(int first, int end) {
+  if (end > kFeatureCount) return false;
+  for (int i = first; i < end; ++i)
+    if (!kFeatures[i].present()) return false;
+  return true;
+}
+
+}  // namespace
+
+const char* isa_name(int isa) {
+  static const char* const names[kIsaCount] = {"reference", "avx2", "avx512"};
+  return isa >= 0 && isa < kIsaCount ? names[isa] : nullptr;
+}
+
+bool isa_usable(int isa) {
+  if (isa == kReference) return true;
+  if (isa == kAvx2) return has_features(0, 2);
+  return isa == kAvx512 && has_features(0, 7);
+}
+
+int choose_isa(const char* name, std::string* why) {
+  if (name == nullptr) name = std::getenv("AOIENET_ISA");
+  if (name == nullptr || *name == 0) {
+    int best = kReference;
+    for (int isa = 0; isa < kIsaCount; ++isa)
+      if (isa_usable(isa)) best = isa;
+    return best;
+  }
+  std::string usable;
+  for (int isa = 0; isa < kIsaCount; ++isa) {
+    if (isa_usable(isa)) usable += std::string(usable.empty() ? "" : ", ") + isa_name(isa);
+    if (std::strcmp(name, isa_name(isa)) == 0 && isa_usable(isa)) return isa;
+  }
+  *why = "AOIENET_ISA is one of reference, avx2, avx512 and this machine has it (here: " + usable + "); received '" +
+         std::string(name).substr(0, 60) + "'.";
+  return -1;
+}
+
+}  // namespace aoie
+
+extern "C" {
+
+const char* aoie_isa_at(int index) { return aoie::isa_name(index); }
+
+int aoie_isa_usable(const char* name) {
+  for (int isa = 0; name != nullptr && isa < aoie::kIsaCount; ++isa)
+    if (std::strcmp(name, aoie::isa_name(isa)) == 0) return aoie::isa_usable(isa) ? 1 : 0;
+  return 0;
+}
+
+const char* aoie_isa_active(void) {
+  try {
+    std::string why;
+    return aoie::isa_name(aoie::choose_isa(nullptr, &why));
+  } catch (...) {
+    return nullptr;
+  }
+}
+
+const char* aoie_cpu_feature(int index, int* present) {
+  if (index < 0 || index >= aoie::kFeatureCount) return nullptr;
+  if (present != nullptr) *present = aoie::kFeatures[index].present() ? 1 : 0;
+  return aoie::kFeatures[index].name;
+}
+}

@@ -1,0 +1,108 @@
+// What aoie_open makes of a file. It does not change afterwards.
+#ifndef AOIENET_MODEL_H_
+#define AOIENET_MODEL_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "aoienet/aoienet.h"
+#include "cpu.h"
+#include "ops/kernels.h"
+
+namespace aoie {
+
+constexpr int kMaxOps = 1024, kMaxValues = kMaxOps + 1;
+constexpr int64_t kMaxSide = 65536, kMaxChannels = 4096;
+
+enum class Op : uint8_t {
+  raw,
+  center,
+  standardize,  // the transforms make value 0
+  thermometer,
+  conv_int,
+  binarize,
+  conv_bits,
+  conv_f32,
+  add,
+  slopes,
+  avgpool2,
+  maxpool3,
+  concat,
+  pool,
+  linear
+};
+const char* op_name(Op op);
+bool op_from_name(const std::string& name, Op* op);  // graph ops only
+
+// The best kernel of an op at or below isa, and the instruction set it was written for.
+struct Choice {
+  Kernel kernel;
+  int isa;
+};
+Choice find_kernel(Op op, int isa);
+
+struct Node {
+  Op op;
+  int inputs = 0;
+  int in[2] = {0, 0};
+  int out = 0;
+  int64_t k = 1, s = 1, p = 0;  // pool: k = window, s = stride
+  int64_t c = 0;                // channels of input 0
+  int64_t o = 0, j = 1;         // channels and planes of the output; conv_bits: j = planes of the input
+  int64_t window = 0;           // standardize
+  double eps_levels = 0, scale = 0;
+  Kernel kernel = nullptr;
+  const void* weight = nullptr;  // into Model::data
+  std::vector<uint32_t> packed;
+  std::vector<float> a, b, d, e, plane_scale;
+  const uint8_t* flip = nullptr;  // into Model::data
+  std::vector<uint64_t> flip_bits;
+  bool in_place[2] = {false, false};  // the output may take the memory of this input
+};
+
+}  // namespace aoie
+
+struct aoie_model {
+  std::string header;
+  std::vector<uint64_t> data;  // the tensors, every one aligned to 8 bytes at least
+  int isa = 0;
+  int64_t channels = 1, height = 1, width = 1, classes = 0;
+  bool fixed = false;
+  int64_t block_px = 0;           // 0: no scan
+  std::vector<aoie::Node> nodes;  // nodes[0] is the transform
+  int value_count = 0;            // largest id + 1
+  std::vector<int> last_use;  // by id: index of the last node that reads it, its writer when none, -1 = no such value
+};
+
+namespace aoie {
+
+struct Value {
+  int type = -1;  // aoie_type, -1 = id not used
+  int64_t j = 1, h = 0, w = 0, c = 0, words = 0, stride = 1;
+  uint64_t bytes = 0, offset = 0;
+};
+
+// Sizes and places of all values for one picture size. Lives on the caller's stack (about 80 KB).
+struct Plan {
+  Value values[kMaxValues];
+  uint64_t bytes = 0;  // scratch stands first, then the values
+};
+
+struct Message {
+  char* text;
+  size_t bytes;
+  void print(const char* format, ...) const __attribute__((format(printf, 2, 3)));
+};
+
+// keep: every value keeps its memory (trace). Returns an aoie_status.
+int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, Plan* plan, const Message& message);
+
+// Shapes only, at any size; used by make_plan and by aoie_open at the size of "input".
+int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, const Message& message);
+
+// Throws Refusal. Fills what the kernels of model.isa want: packed weights, padded constants.
+void pack_node(Node* node, int isa);
+
+}  // namespace aoie
+#endif  // AOIENET_MODEL_H_

@@ -1,0 +1,10 @@
+// center: u8 [h, w, c] -> i8 [h, w, c], u - 128.
+#include "ops/kernels.h"
+
+namespace aoie {
+void center_reference(const OpArgs& args) {
+  const auto* in = static_cast<const uint8_t*>(args.in0);
+  auto* out = static_cast<int8_t*>(args.out);
+  for (int64_t i = 0; i < args.h * args.w * args.c; ++i) out[i] = static_cast<int8_t>(in[i] - 128);
+}
+}  // namespace aoie

@@ -1,0 +1,101 @@
+// conv_bits with kLanes output channels per vector and 32-bit words: a word of the picture is broadcast, ANDed with the
+// words of kLanes output channels, counted, and added to accumulators that stay in registers for kPixels positions at
+// once. The k input rows of one output row are copied once, with zeros where the padding is, so that no tap asks where
+// it is. packed: u32 [o_pad / kLanes, k, k, words, kLanes], words = ceil(c / 32). scratch: u32 [j, k, w + 2 pad,
+// words], then f32 [4 * kPixels].
+#include "ops/kernels.h"
+
+namespace aoie {
+namespace {
+
+inline int64_t border_state(int64_t at, int64_t size) { return (at < 0 ? 1 : 0) + (at + 3 > size ? 2 : 0); }
+
+void copy_row(const OpArgs& args, int64_t j, int64_t y, int64_t words, uint32_t* __restrict to) {
+  const int64_t edge = args.pad * words, width = args.w * words;
+  for (int64_t i = 0; i < edge; ++i) to[i] = to[edge + width + i] = 0;
+  to += edge;
+  if (y < 0 || y >= args.h) {
+    for (int64_t i = 0; i < width; ++i) to[i] = 0;
+    return;
+  }
+  const auto* row = reinterpret_cast<const unsigned char*>(static_cast<const uint64_t*>(args.in0) +
+                                                           (j * args.h + y) * args.w * args.p64);
+  if (words == 2 * args.p64) {
+    __builtin_memcpy(to, row, static_cast<uint64_t>(width) * 4);
+    return;
+  }
+  for (int64_t x = 0; x < args.w; ++x)
+    __builtin_memcpy(to + x * words, row + x * args.p64 * 8, static_cast<uint64_t>(words) * 4);
+}
+
+// The AND-popcounts of kCount neighbouring positions; kPlanes and kK are known to the compiler.
+template <int kK, int kPlanes, int kCount>
+inline void positions(const OpArgs& args, const uint32_t* rows, int64_t pitch, int64_t words, int64_t ox,
+                      const float* top_h, float* out) {
+  const int64_t step = args.s * words, run = kK * words;  // a kernel row is run neighbouring words
+  const uint32_t* at = rows + ox * step;
+  float rho[kCount];
+  for (int i = 0; i < kCount; ++i) {
+    float planes[kPlanes];
+    for (int j = 0; j < kPlanes; ++j) {
+      int64_t count = 0;
+      for (int ky = 0; ky < kK; ++ky) {
+        const uint32_t* row = at + (j * kK + ky) * pitch + i * step;
+        for (int64_t word = 0; word < run; ++word) count += __builtin_popcount(row[word]);
+      }
+      planes[j] = args.plane_scale[j] * static_cast<float>(count);
+    }
+    rho[i] = kPlanes == 1 ? planes[0] : planes[0] + planes[kPlanes - 1];
+  }
+  for (int64_t o = 0; o < args.o; o += kLanes) {
+    const uint32_t* weight = static_cast<const uint32_t*>(args.packed) + o * kK * run;
+    Count<kCount * kPlanes> count;
+    for (int ky = 0; ky < kK; ++ky)
+      for (int64_t word = 0; word < run; ++word, weight += kLanes) {
+        const Vi taps = vi_load(weight);
+        for (int j = 0; j < kPlanes; ++j) {
+          const uint32_t* row = at + (j * kK + ky) * pitch + word;
+          for (int i = 0; i < kCount; ++i) count.add(i * kPlanes + j, taps, row + i * step);
+        }
+        count.next();
+      }
+    count.finish();
+    const int64_t left = args.o - o;
+    for (int i = 0; i < kCount; ++i) {
+      Vf c = vf_scaled(args.plane_scale[0], count.total[i * kPlanes]);
+      if (kPlanes == 2) c = vf_add(c, vf_scaled(args.plane_scale[1], count.total[i * kPlanes + kPlanes - 1]));
+      const int64_t x = (ox + i) * args.s - args.pad;
+      const float* h = kK == 1 ? top_h : top_h + border_state(x, args.w) * args.o_pad;
+      const Vf y =
+          vf_add(vf_add(vf_mul(vf_load(args.a + o), c), vf_mul(vf_load(args.b + o), vf_all(rho[i]))), vf_load(h + o));
+      vf_store(out + i * args.o + o, y, left < kLanes ? left : kLanes);
+    }
+  }
+}
+
+template <int kK, int kPlanes>
+void conv_bits_of(const OpArgs& args) {
+  const int64_t words = (args.c + 31) / 32, pitch = (args.w + 2 * args.pad) * words;
+  auto* rows = static_cast<uint32_t*>(args.scratch);
+  for (int64_t oy = 0; oy < args.oh; ++oy) {
+    const int64_t top = oy * args.s - args.pad;
+    for (int64_t j = 0; j < kPlanes; ++j)
+      for (int64_t ky = 0; ky < kK; ++ky) copy_row(args, j, top + ky, words, rows + (j * kK + ky) * pitch);
+    const float* h = kK == 1 ? args.d : args.d + border_state(top, args.h) * 4 * args.o_pad;
+    float* out = static_cast<float*>(args.out) + oy * args.ow * args.o;
+    int64_t ox = 0;
+    for (; ox + kPixels <= args.ow; ox += kPixels)
+      positions<kK, kPlanes, kPixels>(args, rows, pitch, words, ox, h, out + ox * args.o);
+    for (; ox < args.ow; ++ox) positions<kK, kPlanes, 1>(args, rows, pitch, words, ox, h, out + ox * args.o);
+  }
+}
+
+void conv_bits(const OpArgs& args) {
+  if (args.k == 1)
+    args.j == 1 ? conv_bits_of<1, 1>(args) : conv_bits_of<1, 2>(args);
+  else
+    args.j == 1 ? conv_bits_of<3, 1>(args) : conv_bits_of<3, 2>(args);
+}
+
+}  // namespace
+}  // namespace aoie

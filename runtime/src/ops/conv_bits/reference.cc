@@ -1,0 +1,48 @@
+// conv_bits: bits [j, h, w, p64] -> f32 [oh, ow, o]; weight u64 [o, k, k, p64], plane_scale [j], a = e, b = f,
+// d = h [classes, o_pad]. Plain loops over docs/format.md.
+#include "ops/kernels.h"
+
+namespace aoie {
+namespace {
+
+int64_t popcount(uint64_t word) { return __builtin_popcountll(word); }
+
+// full, first (tap 0 outside), last (tap 2 outside), only
+int64_t border_state(int64_t at, int64_t size) { return (at < 0 ? 1 : 0) + (at + 3 > size ? 2 : 0); }
+
+}  // namespace
+
+void conv_bits_reference(const OpArgs& args) {
+  const auto* in = static_cast<const uint64_t*>(args.in0);
+  const auto* weight = static_cast<const uint64_t*>(args.weight);
+  auto* out = static_cast<float*>(args.out);
+  for (int64_t oy = 0; oy < args.oh; ++oy)
+    for (int64_t ox = 0; ox < args.ow; ++ox) {
+      const int64_t top = oy * args.s - args.pad, left = ox * args.s - args.pad;
+      const int64_t border = args.k == 1 ? 0 : border_state(top, args.h) * 4 + border_state(left, args.w);
+      for (int64_t o = 0; o < args.o; ++o) {
+        float c = 0, r = 0;
+        for (int64_t j = 0; j < args.j; ++j) {
+          int64_t pc = 0, rho = 0;
+          for (int64_t ky = 0; ky < args.k; ++ky)
+            for (int64_t kx = 0; kx < args.k; ++kx) {
+              const int64_t y = top + ky, x = left + kx;
+              if (y < 0 || y >= args.h || x < 0 || x >= args.w) continue;
+              const uint64_t* bits = in + ((j * args.h + y) * args.w + x) * args.p64;
+              const uint64_t* taps = weight + ((o * args.k + ky) * args.k + kx) * args.p64;
+              for (int64_t word = 0; word < args.p64; ++word) {
+                pc += popcount(bits[word] & taps[word]);
+                rho += popcount(bits[word]);
+              }
+            }
+          const float c_j = args.plane_scale[j] * static_cast<float>(pc);
+          const float r_j = args.plane_scale[j] * static_cast<float>(rho);
+          c = j == 0 ? c_j : c + c_j;
+          r = j == 0 ? r_j : r + r_j;
+        }
+        const float products = (args.a[o] * c) + (args.b[o] * r);
+        out[(oy * args.ow + ox) * args.o + o] = products + args.d[border * args.o_pad + o];
+      }
+    }
+}
+}  // namespace aoie

@@ -1,0 +1,36 @@
+// 8 output channels per vector, pmaddwd.
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+namespace aoie {
+namespace {
+constexpr int kLanes = 8;
+using Vi = __m256i;
+inline Vi vi_zero() { return _mm256_setzero_si256(); }
+inline Vi vi_load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+inline Vi vi_madd(Vi sum, Vi weight, const int16_t* x) {
+  int32_t both;
+  memcpy(&both, x, 4);
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(weight, _mm256_set1_epi32(both)));
+}
+inline __m256 vf_affine(Vi sum, const float* scale, const float* bias) {
+  return _mm256_add_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_loadu_ps(scale)), _mm256_loadu_ps(bias));
+}
+inline void vf_store(float* to, __m256 v, int64_t count) {
+  if (count == kLanes) {
+    _mm256_storeu_ps(to, v);
+    return;
+  }
+  float all[kLanes];
+  _mm256_storeu_ps(all, v);
+  for (int64_t i = 0; i < count; ++i) to[i] = all[i];
+}
+}  // namespace
+}  // namespace aoie
+
+#include "ops/conv_int/lanes.inl"
+
+namespace aoie {
+void conv_int_avx2(const OpArgs& args) { conv_int(args); }
+}  // namespace aoie

@@ -1,0 +1,30 @@
+// 16 output channels per vector, vpmaddwd.
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+namespace aoie {
+namespace {
+constexpr int kLanes = 16;
+using Vi = __m512i;
+inline Vi vi_zero() { return _mm512_setzero_si512(); }
+inline Vi vi_load(const void* p) { return _mm512_loadu_si512(p); }
+inline Vi vi_madd(Vi sum, Vi weight, const int16_t* x) {
+  int32_t both;
+  memcpy(&both, x, 4);
+  return _mm512_add_epi32(sum, _mm512_madd_epi16(weight, _mm512_set1_epi32(both)));
+}
+inline __m512 vf_affine(Vi sum, const float* scale, const float* bias) {
+  return _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_loadu_ps(scale)), _mm512_loadu_ps(bias));
+}
+inline void vf_store(float* to, __m512 v, int64_t count) {
+  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), v);
+}
+}  // namespace
+}  // namespace aoie
+
+#include "ops/conv_int/lanes.inl"
+
+namespace aoie {
+void conv_int_avx512(const OpArgs& args) { conv_int(args); }
+}  // namespace aoie

@@ -1,0 +1,59 @@
+// conv_int with kLanes output channels per vector. The k input rows of one output row are widened to i16 once, with
+// zeros where the padding is; a kernel row is then k * c neighbouring numbers, taken two at a time by
+// multiply-add-pairs. packed: i16 [o_pad / kLanes, k, pairs, kLanes, 2]. scratch: i16 [k, (w + 2 pad) * c + 2]. The
+// pair sums are exact: |i8| <= 128 and the file proves sum |weight| * 128 < 2^31.
+#include "ops/kernels.h"
+
+namespace aoie {
+namespace {
+
+constexpr int kPixels = 4;
+
+void widen_row(const OpArgs& args, int64_t y, int16_t* __restrict to) {
+  const int64_t edge = args.pad * args.c, width = args.w * args.c;
+  for (int64_t i = 0; i < edge; ++i) to[i] = 0;
+  for (int64_t i = edge + width; i < 2 * edge + width + 2; ++i) to[i] = 0;
+  if (y < 0 || y >= args.h) {
+    for (int64_t i = 0; i < width; ++i) to[edge + i] = 0;
+    return;
+  }
+  const int8_t* __restrict row = static_cast<const int8_t*>(args.in0) + y * width;
+  for (int64_t i = 0; i < width; ++i) to[edge + i] = row[i];
+}
+
+template <int kCount>
+inline void pixels(const OpArgs& args, const int16_t* rows, int64_t pitch, int64_t pairs, int64_t ox, float* out) {
+  const int64_t step = args.s * args.c;
+  for (int64_t o = 0; o < args.o; o += kLanes) {
+    const int16_t* weight = static_cast<const int16_t*>(args.packed) + o * args.k * pairs * 2;
+    Vi sum[kCount];
+    for (int i = 0; i < kCount; ++i) sum[i] = vi_zero();
+    for (int64_t ky = 0; ky < args.k; ++ky) {
+      const int16_t* row = rows + ky * pitch + ox * step;
+      for (int64_t pair = 0; pair < pairs; ++pair, weight += 2 * kLanes) {
+        const Vi both = vi_load(weight);
+        for (int i = 0; i < kCount; ++i) sum[i] = vi_madd(sum[i], both, row + i * step + 2 * pair);
+      }
+    }
+    const int64_t left = args.o - o;
+    for (int i = 0; i < kCount; ++i)
+      vf_store(out + i * args.o + o, vf_affine(sum[i], args.a + o, args.b + o), left < kLanes ? left : kLanes);
+  }
+}
+
+void conv_int(const OpArgs& args) {
+  const int64_t pitch = (args.w + 2 * args.pad) * args.c + 2;
+  const int64_t pairs = (args.k * args.c + 1) / 2;
+  auto* rows = static_cast<int16_t*>(args.scratch);
+  auto* out = static_cast<float*>(args.out);
+  for (int64_t oy = 0; oy < args.oh; ++oy) {
+    for (int64_t ky = 0; ky < args.k; ++ky) widen_row(args, oy * args.s - args.pad + ky, rows + ky * pitch);
+    float* to = out + oy * args.ow * args.o;
+    int64_t ox = 0;
+    for (; ox + kPixels <= args.ow; ox += kPixels) pixels<kPixels>(args, rows, pitch, pairs, ox, to + ox * args.o);
+    for (; ox < args.ow; ++ox) pixels<1>(args, rows, pitch, pairs, ox, to + ox * args.o);
+  }
+}
+
+}  // namespace
+}  // namespace aoie

@@ -1,0 +1,41 @@
+// The contract of all kernels: one argument struct, one function per op and instruction set (kernels.inc).
+// This header is included by units with special target flags: no inline functions, no standard library beyond
+// <stdint.h>.
+#ifndef AOIENET_OPS_KERNELS_H_
+#define AOIENET_OPS_KERNELS_H_
+
+#include <stdint.h>
+
+namespace aoie {
+
+constexpr int kPad = 16;  // constants that run over channels are padded with 0 to a multiple of this
+
+// Everything is dense; input, output and scratch do not overlap except where a kernel says so.
+struct OpArgs {
+  const void* in0;
+  const void* in1;
+  void* out;
+  void* scratch;               // 64-byte aligned, scratch_bytes(op) of plan.cc
+  int64_t j, h, w, c, p64;     // input 0: planes, height, width, channels, 64-bit words per position
+  int64_t c1;                  // channels of input 1
+  int64_t oh, ow, o;           // output: height, width, channels
+  int64_t o_pad;               // o rounded up to kPad
+  int64_t k, s, pad;           // kernel, stride, padding; pool: k = window (0 = whole map), s = stride
+  const void* weight;          // as in the file
+  const void* packed;          // as the kernel's instruction set wants it, see pack.cc
+  const float *a, *b, *d, *e;  // per-channel constants, padded (which: see each op's reference.cc)
+  const float* plane_scale;    // conv_bits: [J]
+  const uint8_t* flip;         // binarize: [J, C] of the file
+  const uint64_t* flip_bits;   // binarize: [J, p64] packed
+  int64_t window;              // standardize: window_px
+  double eps_levels, scale;    // standardize
+};
+
+using Kernel = void (*)(const OpArgs&);
+
+#define AOIE_KERNEL(op, isa) void op##_##isa(const OpArgs& args);
+#include "ops/kernels.inc"
+#undef AOIE_KERNEL
+
+}  // namespace aoie
+#endif  // AOIENET_OPS_KERNELS_H_

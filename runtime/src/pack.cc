@@ -1,0 +1,61 @@
+// Weights in the order in which the kernels of one instruction set read them.
+#include <cstring>
+
+#include "json.h"
+#include "model.h"
+
+namespace aoie {
+namespace {
+
+// Output channels per vector, as in ops/*/avx2.cc and avx512.cc; 0: the kernel reads the file's own layout.
+int64_t lanes_of(int isa) { return isa == kAvx512 ? 16 : isa == kAvx2 ? 8 : 0; }
+
+int64_t padded(int64_t count) { return (count + kPad - 1) / kPad * kPad; }
+
+void pack_bits(Node* node, int64_t lanes) {  // u64 [o, taps, p64] -> u32 [o_pad / lanes, taps, words, lanes]
+  const auto* weight = static_cast<const uint64_t*>(node->weight);
+  const int64_t taps = node->k * node->k, words = (node->c + 31) / 32, p64 = (node->c + 63) / 64;
+  node->packed.assign(static_cast<size_t>(padded(node->o) * taps * words), 0);
+  for (int64_t o = 0; o < node->o; ++o)
+    for (int64_t tap = 0; tap < taps; ++tap)
+      for (int64_t word = 0; word < words; ++word) {
+        const uint64_t both = weight[(o * taps + tap) * p64 + word / 2];
+        const int64_t to = (((o / lanes) * taps + tap) * words + word) * lanes + o % lanes;
+        node->packed[static_cast<size_t>(to)] = static_cast<uint32_t>(word % 2 == 0 ? both : both >> 32);
+      }
+}
+
+void pack_int(Node* node, int64_t lanes) {  // i16 [o, k, k * c] -> i16 [o_pad / lanes, k, pairs, lanes, 2]
+  const auto* weight = static_cast<const int16_t*>(node->weight);
+  const int64_t run = node->k * node->c, pairs = (run + 1) / 2;
+  node->packed.assign(static_cast<size_t>(padded(node->o) * node->k * pairs), 0);
+  for (int64_t o = 0; o < node->o; ++o)
+    for (int64_t ky = 0; ky < node->k; ++ky)
+      for (int64_t i = 0; i < run; ++i) {
+        const uint32_t value = static_cast<uint16_t>(weight[(o * node->k + ky) * run + i]);
+        const int64_t to = (((o / lanes) * node->k + ky) * pairs + i / 2) * lanes + o % lanes;
+        node->packed[static_cast<size_t>(to)] |= value << (i % 2 * 16);
+      }
+}
+
+void pack_f32(Node* node, int64_t lanes) {  // f32 [o, c] -> f32 [o_pad / lanes, c, lanes]
+  const auto* weight = static_cast<const uint32_t*>(node->weight);
+  node->packed.assign(static_cast<size_t>(padded(node->o) * node->c), 0);
+  for (int64_t o = 0; o < node->o; ++o)
+    for (int64_t c = 0; c < node->c; ++c)
+      node->packed[static_cast<size_t>(((o / lanes) * node->c + c) * lanes + o % lanes)] = weight[o * node->c + c];
+}
+
+}  // namespace
+
+void pack_node(Node* node, int isa) {
+  const Choice choice = find_kernel(node->op, isa);
+  node->kernel = choice.kernel;
+  const int64_t lanes = lanes_of(choice.isa);
+  if (lanes == 0) return;
+  if (node->op == Op::conv_bits) pack_bits(node, lanes);
+  if (node->op == Op::conv_int) pack_int(node, lanes);
+  if (node->op == Op::conv_f32) pack_f32(node, lanes);
+}
+
+}  // namespace aoie

@@ -1,0 +1,214 @@
+// Sizes of all values for one picture, and their places in the workspace.
+#include <cstdarg>
+#include <cstdio>
+
+#include "model.h"
+
+namespace aoie {
+namespace {
+
+constexpr uint64_t kAlign = AOIE_WORKSPACE_ALIGN;
+constexpr uint64_t kMaxWorkspace = uint64_t{1} << 38;
+
+uint64_t aligned(uint64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
+
+// h, w <= 65546, c <= 4096, j <= 2: no product here reaches 2^50.
+uint64_t value_bytes(const Value& v) {
+  const uint64_t positions = static_cast<uint64_t>(v.h) * static_cast<uint64_t>(v.w);
+  if (v.type == AOIE_BITS) return positions * static_cast<uint64_t>(v.words * v.j) * 8;
+  const uint64_t size = v.type == AOIE_U8 || v.type == AOIE_I8 ? 1 : 4;
+  return positions * static_cast<uint64_t>(v.c) * size;
+}
+
+uint64_t scratch_bytes(const Node& node, const Value& in) {
+  const auto u = [](int64_t x) { return static_cast<uint64_t>(x); };
+  if (node.op == Op::standardize) return 4 * u(in.w + 16) * 8;
+  if (node.op == Op::conv_int) return 2 * u(node.k) * (u(in.w + 2 * node.p) * u(in.c) + 2);
+  if (node.op == Op::conv_bits) return 4 * u(in.j * node.k) * u(in.w + 2 * node.p) * u((in.c + 31) / 32);
+  return 0;
+}
+
+int64_t conv_side(int64_t side, int64_t k, int64_t s, int64_t p) {
+  return side + 2 * p < k ? 0 : (side + 2 * p - k) / s + 1;
+}
+
+// The value that node makes of its inputs; h or w 0 when the input is too small.
+Value infer(const Node& node, const Value& x) {
+  Value y = x;
+  y.c = node.o;
+  switch (node.op) {
+    case Op::thermometer:
+      y.type = AOIE_BITS;
+      y.j = 1;
+      break;
+    case Op::binarize:
+      y.type = AOIE_BITS;
+      y.j = node.j;
+      break;
+    case Op::conv_int:
+    case Op::conv_bits:
+      y.type = AOIE_F32;
+      y.j = 1;
+      y.h = conv_side(x.h, node.k, node.s, node.p);
+      y.w = conv_side(x.w, node.k, node.s, node.p);
+      y.stride = x.stride * node.s < kMaxSide * 8 ? x.stride * node.s : kMaxSide * 8;
+      break;
+    case Op::avgpool2:
+    case Op::maxpool3:
+      y.h = (x.h + 1) / 2;
+      y.w = (x.w + 1) / 2;
+      y.stride = x.stride * 2 < kMaxSide * 8 ? x.stride * 2 : kMaxSide * 8;
+      break;
+    case Op::pool:
+      y.type = AOIE_VEC;
+      y.h = node.k == 0 ? 1 : conv_side(x.h, node.k, node.s, 0);
+      y.w = node.k == 0 ? 1 : conv_side(x.w, node.k, node.s, 0);
+      break;
+    default:
+      break;
+  }
+  y.words = y.type == AOIE_BITS ? (y.c + 63) / 64 : 0;
+  y.bytes = value_bytes(y);
+  return y;
+}
+
+struct Allocator {
+  const aoie_model& model;
+  Plan* plan;
+  uint64_t begin;
+  int live[kMaxValues];
+  int count = 0;
+
+  bool overlaps(uint64_t at, uint64_t bytes) const {
+    for (int i = 0; i < count; ++i) {
+      const Value& v = plan->values[live[i]];
+      if (at < v.offset + aligned(v.bytes) && v.offset < at + bytes) return true;
+    }
+    return false;
+  }
+
+  void place(int id) {  // the lowest place that is free
+    Value& value = plan->values[id];
+    const uint64_t bytes = aligned(value.bytes);
+    uint64_t best = begin;
+    if (overlaps(best, bytes)) {
+      best = UINT64_MAX;
+      for (int i = 0; i < count; ++i) {
+        const Value& v = plan->values[live[i]];
+        const uint64_t at = v.offset + aligned(v.bytes);
+        if (at < best && !overlaps(at, bytes)) best = at;
+      }
+    }
+    value.offset = best;
+    live[count++] = id;
+    if (best + bytes > plan->bytes) plan->bytes = best + bytes;
+  }
+
+  void release(int step) {
+    int kept = 0;
+    for (int i = 0; i < count; ++i)
+      if (model.last_use[static_cast<size_t>(live[i])] > step) live[kept++] = live[i];
+    count = kept;
+  }
+
+  // The elementwise ops may write over an input that nobody reads later.
+  bool reuse(const Node& node, int step) {
+    for (int i = 0; i < node.inputs; ++i) {
+      if (!node.in_place[i] || model.last_use[static_cast<size_t>(node.in[i])] > step) continue;
+      for (int l = 0; l < count; ++l)
+        if (live[l] == node.in[i]) live[l] = node.out;
+      plan->values[node.out].offset = plan->values[node.in[i]].offset;
+      return true;
+    }
+    return false;
+  }
+};
+
+}  // namespace
+
+void Message::print(const char* format, ...) const {
+  if (text == nullptr || bytes == 0) return;
+  va_list list;
+  va_start(list, format);
+  std::vsnprintf(text, bytes, format, list);
+  va_end(list);
+}
+
+int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, const Message& message) {
+  if (h < 1 || w < 1 || h > kMaxSide || w > kMaxSide) {
+    message.print("a picture has sides of 1 to %lld pixels; received h=%lld, w=%lld.", (long long)kMaxSide,
+                  (long long)h, (long long)w);
+    return AOIE_BAD_SIZE;
+  }
+  Value& image = plan->values[0];
+  image.type = model.nodes[0].op == Op::raw ? AOIE_U8 : AOIE_I8;
+  image.h = h;
+  image.w = w;
+  image.c = model.channels;
+  image.bytes = value_bytes(image);
+  for (size_t i = 1; i < model.nodes.size(); ++i) {
+    const Node& node = model.nodes[i];
+    const Value& x = plan->values[node.in[0]];
+    Value& y = plan->values[node.out] = infer(node, x);
+    if (y.h < 1 || y.w < 1) {
+      message.print(
+          "op %d (%s) has at least one output position; received a picture of %lld x %lld pixels (h, w). Larger, or "
+          "pad it.",
+          int(i) - 1, op_name(node.op), (long long)h, (long long)w);
+      return AOIE_BAD_SIZE;
+    }
+    const Value& second = plan->values[node.in[1]];
+    if (node.inputs == 2 && (x.h != second.h || x.w != second.w || x.stride != second.stride)) {
+      message.print("op %d (%s) takes two values of one size; received %lld x %lld and %lld x %lld.", int(i) - 1,
+                    op_name(node.op), (long long)x.h, (long long)x.w, (long long)second.h, (long long)second.w);
+      return AOIE_BAD_SIZE;
+    }
+  }
+  return AOIE_OK;
+}
+
+int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, Plan* plan, const Message& message) {
+  if (model.fixed && (h != model.height || w != model.width)) {
+    message.print("the model takes pictures of exactly %lld x %lld pixels (h, w); received %lld x %lld. Resize first.",
+                  (long long)model.height, (long long)model.width, (long long)h, (long long)w);
+    return AOIE_BAD_SIZE;
+  }
+  if (model.block_px > 0 && (h < model.block_px || w < model.block_px)) {
+    message.print(
+        "a picture holds at least one block of %lld pixels; received %lld x %lld (h, w). Mirror it up to a block.",
+        (long long)model.block_px, (long long)h, (long long)w);
+    return AOIE_BAD_SIZE;
+  }
+  const int status = infer_shapes(model, h, w, plan, message);
+  if (status != AOIE_OK) return status;
+
+  uint64_t scratch = 0;
+  for (const Node& node : model.nodes) {
+    const uint64_t bytes = aligned(scratch_bytes(node, plan->values[node.in[0]]));
+    scratch = bytes > scratch ? bytes : scratch;
+  }
+  plan->bytes = scratch;
+  if (keep) {
+    for (const Node& node : model.nodes) {
+      plan->values[node.out].offset = plan->bytes;
+      plan->bytes += aligned(plan->values[node.out].bytes);
+    }
+  } else {
+    Allocator allocator{model, plan, scratch, {}, 0};
+    for (size_t step = 0; step < model.nodes.size(); ++step) {
+      const Node& node = model.nodes[step];
+      if (!allocator.reuse(node, int(step))) allocator.place(node.out);
+      allocator.release(int(step));
+    }
+  }
+  if (plan->bytes > kMaxWorkspace) {
+    message.print(
+        "a run needs at most 2^38 bytes of workspace; received %lld x %lld pixels (h, w), which need %llu. Cut the "
+        "picture into tiles.",
+        (long long)h, (long long)w, (unsigned long long)plan->bytes);
+    return AOIE_BAD_SIZE;
+  }
+  return AOIE_OK;
+}
+
+}  // namespace aoie

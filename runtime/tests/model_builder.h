@@ -1,0 +1,108 @@
+// Writes small model files in memory, for the tests and the benchmark.
+#ifndef AOIENET_TESTS_MODEL_BUILDER_H_
+#define AOIENET_TESTS_MODEL_BUILDER_H_
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+namespace aoie_test {
+
+struct Random {  // xorshift64*
+  uint64_t state = 88172645463325252ull;
+  uint64_t next() {
+    state ^= state >> 12;
+    state ^= state << 25;
+    state ^= state >> 27;
+    return state * 2685821657736338717ull;
+  }
+  float unit() {
+    return static_cast<float>(static_cast<int64_t>(next() >> 40) - (1 << 23)) / static_cast<float>(1 << 23);
+  }
+};
+
+struct ModelFile {
+  std::string graph, tensors;
+  std::vector<unsigned char> data;
+  int count = 0;
+
+  std::string add(const char* dtype, const std::vector<int>& shape, const void* bytes, size_t size) {
+    data.resize((data.size() + 63) / 64 * 64, 0);
+    const std::string name = "t" + std::to_string(count++);
+    tensors += (tensors.empty() ? "\"" : ",\"") + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":[";
+    for (size_t i = 0; i < shape.size(); ++i) tensors += (i ? "," : "") + std::to_string(shape[i]);
+    tensors += "],\"offset\":" + std::to_string(data.size()) + "}";
+    const auto* from = static_cast<const unsigned char*>(bytes);
+    data.insert(data.end(), from, from + size);
+    return "\"" + name + "\"";
+  }
+  std::string floats(Random& random, const std::vector<int>& shape) {
+    size_t n = 1;
+    for (int side : shape) n *= static_cast<size_t>(side);
+    std::vector<float> values(n);
+    for (float& v : values) v = random.unit();
+    return add("f32", shape, values.data(), n * 4);
+  }
+  void op(const std::string& text) { graph += (graph.empty() ? "{" : ",{") + text + "}"; }
+
+  std::vector<unsigned char> file(int planes, const std::string& transform) const {
+    std::string header =
+        "{\"format\":\"aoie\",\"name\":\"test\",\"planes\":" + std::to_string(planes) +
+        ",\"classes\":[\"a\",\"b\"],\"input\":{\"channels\":1,\"height\":8,\"width\":8,\"fixed\":false,\"transform\":" +
+        transform + "},\"graph\":[" + graph + "],\"tensors\":{" + tensors + "},\"meta\":{\"note\":\"\\u00e9\"}}";
+    const size_t at = (32 + header.size() + 63) / 64 * 64;
+    std::vector<unsigned char> out(at, 0);
+    std::memcpy(out.data() + 32, header.data(), header.size());
+    out.insert(out.end(), data.begin(), data.end());
+    std::memcpy(out.data(), "AOIENET\0", 8);
+    put(&out, 8, 1, 4);
+    put(&out, 12, header.size(), 4);
+    put(&out, 16, out.size(), 8);
+    seal(&out);
+    return out;
+  }
+
+  static void put(std::vector<unsigned char>* out, size_t at, uint64_t value, int bytes) {
+    for (int i = 0; i < bytes; ++i) (*out)[at + static_cast<size_t>(i)] = static_cast<unsigned char>(value >> (8 * i));
+  }
+  static void seal(std::vector<unsigned char>* out) {  // the checksum of what is there now
+    uint64_t hash = 0xCBF29CE484222325u;
+    for (size_t i = 32; i < out->size(); ++i) hash = (hash ^ (*out)[i]) * 0x100000001B3u;
+    put(out, 24, hash, 8);
+  }
+};
+
+// conv_int -> slopes -> binarize -> conv_bits -> pool -> linear
+inline std::vector<unsigned char> small_file(int c, int o, int planes) {
+  Random random;
+  ModelFile m;
+  std::vector<int16_t> first(static_cast<size_t>(c) * 9);
+  for (auto& w : first) w = static_cast<int16_t>(random.next() % 201) - 100;
+  m.op("\"op\":\"conv_int\",\"in\":[0],\"out\":1,\"k\":3,\"s\":1,\"p\":1,\"weight\":" +
+       m.add("i16", {c, 3, 3, 1}, first.data(), first.size() * 2) + ",\"scale\":" + m.floats(random, {c}) +
+       ",\"bias\":" + m.floats(random, {c}));
+  m.op("\"op\":\"slopes\",\"in\":[1],\"out\":2,\"pos\":" + m.floats(random, {c}) + ",\"pos_shift\":" +
+       m.floats(random, {c}) + ",\"neg\":" + m.floats(random, {c}) + ",\"neg_shift\":" + m.floats(random, {c}));
+  std::vector<unsigned char> flip(static_cast<size_t>(planes * c));
+  for (auto& f : flip) f = random.next() >> 63;
+  m.op("\"op\":\"binarize\",\"in\":[2],\"out\":3,\"threshold\":" + m.floats(random, {planes, c}) +
+       ",\"flip\":" + m.add("u8", {planes, c}, flip.data(), flip.size()));
+  const int words = (c + 63) / 64;
+  std::vector<uint64_t> weight(static_cast<size_t>(o * 9 * words));
+  for (size_t i = 0; i < weight.size(); ++i) {
+    weight[i] = random.next();
+    if (c % 64 != 0 && static_cast<int>(i) % words == words - 1) weight[i] &= (uint64_t{1} << (c % 64)) - 1;
+  }
+  m.op("\"op\":\"conv_bits\",\"in\":[3],\"out\":4,\"k\":3,\"s\":1,\"p\":1,\"channels\":" + std::to_string(c) +
+       ",\"weight\":" + m.add("u64", {o, 3, 3, words}, weight.data(), weight.size() * 8) +
+       ",\"plane_scale\":" + m.floats(random, {planes}) + ",\"e\":" + m.floats(random, {o}) +
+       ",\"f\":" + m.floats(random, {o}) + ",\"h\":" + m.floats(random, {16, o}));
+  m.op("\"op\":\"pool\",\"in\":[4],\"out\":5,\"window\":4,\"stride\":2");
+  m.op("\"op\":\"linear\",\"in\":[5],\"out\":6,\"weight\":" + m.floats(random, {2, o}) +
+       ",\"bias\":" + m.floats(random, {2}));
+  return m.file(planes, "{\"kind\":\"standardize\",\"window_px\":5,\"eps_levels\":2.0,\"scale\":32.0}");
+}
+
+}  // namespace aoie_test
+#endif  // AOIENET_TESTS_MODEL_BUILDER_H_

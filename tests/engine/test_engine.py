@@ -1,0 +1,215 @@
+"""The runtime equals the NumPy interpreter bit by bit, on every instruction set of this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aoienet import engine
+from aoienet.deploy import format as aoie_format
+from aoienet.deploy import simulate
+from aoienet.engine import Model, ModelFileError
+
+from engine_networks import classifier, everything  # isort: skip
+
+NETWORKS = dict(everything())
+SIZES = [(64, 64), (16, 16), (17, 33), (41, 23), (16, 130)]
+
+
+def picture(h: int, w: int, c: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (h, w, c)).astype(np.uint8)
+    image[: h // 3] = 255  # flat parts: no spread at all
+    image[h // 3 : h // 2, : w // 2] = 7
+    return image
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("models")
+    for name, (header, tensors) in NETWORKS.items():
+        aoie_format.write(folder / f"{name}.aoie", header, tensors)
+    return {name: folder / f"{name}.aoie" for name in NETWORKS}
+
+
+def same_bits(left: np.ndarray, right: np.ndarray) -> bool:
+    left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
+    return left.shape == right.shape and left.dtype == right.dtype and left.tobytes() == right.tobytes()
+
+
+@pytest.mark.parametrize("isa", engine.isas())
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_value_equals_the_interpreter(name, isa, files, monkeypatch):
+    monkeypatch.setenv("AOIENET_ISA", isa)
+    model = Model.open(files[name])
+    assert model.isa == isa == engine.active_isa()
+    header, tensors = aoie_format.read(files[name])
+    sizes = SIZES if "scan" in header else [*SIZES, (1, 1), (3, 2), (1, 9)]
+    for h, w in sizes:
+        image = picture(h, w, header["input"]["channels"])
+        want = simulate.run(header, tensors, image)
+        have = model.trace(image)
+        assert len(have) == len(want)
+        for index, (left, right) in enumerate(zip(have, want, strict=True)):
+            where = "input" if index == 0 else header["graph"][index - 1]["op"]
+            assert same_bits(left, right), f"value {index} ({where}) of {name} at {(h, w)} on {isa}"
+        assert same_bits(model.run(image), want[-1])
+
+
+def test_standardize_with_large_windows_equals_the_interpreter(tmp_path, monkeypatch):
+    for window_px in (1, 3, 65, 181, 183, 301):
+        header, tensors = classifier(5, "whole")
+        header["input"]["transform"]["window_px"] = window_px
+        aoie_format.write(tmp_path / "m.aoie", header, tensors)
+        image = picture(200, 333, 1, window_px)
+        want = simulate.transform(header, image)
+        for isa in engine.isas():
+            monkeypatch.setenv("AOIENET_ISA", isa)
+            assert same_bits(Model.open(tmp_path / "m.aoie").trace(image)[0], want), (window_px, isa)
+
+
+def test_a_tile_with_halo_equals_the_whole_picture(files):
+    model = Model.open(files["scanner"])
+    scan = model.scan
+    step, block, halo = scan["block_stride_px"], scan["block_px"], scan["halo_px"]
+    image = picture(240, 320, 1, 3)
+    whole = model.run(image)
+    rows, columns = model.grid(240, 320)
+    assert whole.shape == (rows, columns, 2)
+    for i0, i1, j0, j1 in ((0, 5, 0, 5), (7, 12, 9, 20), (rows - 4, rows, columns - 6, columns), (6, 7, 0, columns)):
+        y0, x0 = max(i0 * step - halo, 0), max(j0 * step - halo, 0)
+        y1 = min((i1 - 1) * step + block + halo, 240)
+        x1 = min((j1 - 1) * step + block + halo, 320)
+        tile = model.run(image[y0:y1, x0:x1])
+        i, j = i0 - y0 // step, j0 - x0 // step
+        assert same_bits(tile[i : i + i1 - i0, j : j + j1 - j0], whole[i0:i1, j0:j1])
+
+
+def test_threads_share_a_model(files):
+    model = Model.open(files["scanner_wide"])
+    images = [picture(64 + i, 80, 1, i) for i in range(8)]
+    alone = [model.run(image) for image in images]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(model.run, images * 4))
+    assert all(same_bits(together[i], alone[i % 8]) for i in range(len(together)))
+
+
+def test_attributes_and_grey_of_rgb(files):
+    model = Model.open(files["scanner"])
+    assert (model.name, model.classes, len(model.sha256)) == ("random", ("class0", "class1"), 64)
+    colour = picture(32, 40, 3)
+    assert same_bits(model.run(colour), model.run(simulate.grey(colour)[..., 0]))
+    assert model.workspace_bytes(64, 64) < model._core.plan(64, 64)[4]
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (np.zeros((32, 32), np.float32), "uint8"),
+        (np.zeros((32, 32, 2), np.uint8), r"\[H,W,3\]"),
+        (np.zeros((8, 32), np.uint8), "at least one block"),
+        (np.zeros((0, 32), np.uint8), "block|sides"),
+    ],
+)
+def test_a_wrong_image_is_refused(image, words, files):
+    with pytest.raises(ValueError, match=words):
+        Model.open(files["scanner"]).run(image)
+    with pytest.raises(ValueError, match="3 channels"):
+        Model.open(files["classifier_colour"]).run(np.zeros((32, 32), np.uint8))
+
+
+def test_a_fixed_size_is_kept(tmp_path):
+    header, tensors = classifier(1, "center")
+    header["input"]["fixed"] = True
+    aoie_format.write(tmp_path / "m.aoie", header, tensors)
+    model = Model.open(tmp_path / "m.aoie")
+    assert model.run(np.zeros((64, 64), np.uint8)).shape == (1, 1, 6)
+    with pytest.raises(ValueError, match="exactly 64 x 64"):
+        model.run(np.zeros((64, 65), np.uint8))
+
+
+def test_an_unknown_isa_is_refused_with_the_known_ones(files, monkeypatch):
+    monkeypatch.setenv("AOIENET_ISA", "avx1024")
+    with pytest.raises(RuntimeError, match="reference, avx2, avx512.*avx1024"):
+        Model.open(files["scanner"])
+    with pytest.raises(RuntimeError, match="avx1024"):
+        engine.active_isa()
+
+
+def test_damaged_files_are_refused_by_runtime_and_python(files, tmp_path):
+    data = files["scanner"].read_bytes()
+    rng = np.random.default_rng(0)
+    damaged = [data[:n] for n in (0, 1, 31, 32, 100, len(data) - 1)] + [data + b"\0"]
+    for at in rng.integers(0, len(data), 30):
+        damaged.append(data[:at] + bytes([data[at] ^ (1 << int(rng.integers(8)))]) + data[at + 1 :])
+    for index, blob in enumerate(damaged):
+        path = tmp_path / f"{index}.aoie"
+        path.write_bytes(blob)
+        with pytest.raises(ModelFileError, match="received"):
+            Model.open(path)
+        with pytest.raises(ValueError):
+            aoie_format.read(path)
+
+
+def _reseal(header_text: bytes, data: bytes) -> bytes:
+    import struct
+
+    head = header_text + bytes(-(32 + len(header_text)) % 64)
+    body = head + data
+    prefix = struct.pack("<8sIIQQ", b"AOIENET\0", 1, len(header_text), 32 + len(body), aoie_format.checksum(body))
+    return prefix + body
+
+
+def test_broken_rules_are_refused_by_runtime_and_python_alike(files, tmp_path):
+    """One wrong number, name or key in a sealed header: both readers agree, and most are refused."""
+    raw = files["scanner"].read_bytes()
+    size = int.from_bytes(raw[12:16], "little")
+    text, data = raw[32 : 32 + size], raw[32 + size + -(32 + size) % 64 :]
+    swaps = [
+        (b'"k":7', b'"k":12'), (b'"s":2', b'"s":9'), (b'"p":3', b'"p":4'), (b'"in":[0]', b'"in":[2]'),
+        (b'"in":[1]', b'"in":[0]'), (b'"out":2', b'"out":1'), (b'"out":2', b'"out":1025'), (b'"out":2', b'"out":2.0'),
+        (b'"op":"slopes"', b'"op":"slope"'), (b'"planes":2', b'"planes":1'), (b'"planes":2', b'"planes":3'),
+        (b'"channels":24', b'"channels":25'), (b'"channels":1', b'"channels":3'), (b'"fixed":false', b'"fixed":0'),
+        (b'"window_px":9', b'"window_px":8'), (b'"eps_levels":2.0', b'"eps_levels":0'), (b'"scale":32.0', b'"scale":1e999'),
+        (b'"kind":"standardize"', b'"kind":"norm"'), (b'"dtype":"i16"', b'"dtype":"f32"'), (b'"offset":0', b'"offset":64'),
+        (b'"offset":0', b'"offset":1'), (b'"meta":{}', b'"meta":[]'), (b'"meta":{}', b'"meta":{"a":1,"a":2}'),
+        (b'"meta":{}', b'"meta":{"a":' + b"[" * 14 + b"]" * 14 + b"}"), (b'"meta":{}', b'"meta":{"a":' + b"[" * 15 + b"]" * 15 + b"}"),
+        (b'"meta":{}', b'"meta":{"a":NaN}'), (b'"meta":{}', b'"meta":{"a":01}'), (b'"meta":{}', b'"meta":{"a":"\xff"}'),
+        (b'"meta":{}', b'"meta":{"a":"\\u00e9\\ud83d\\ude00"}'), (b'"meta":{}', b'"meta":{"a":-1.5e-3}'),
+        (b'"block_px":16', b'"block_px":20'), (b'"halo_px":40', b'"halo_px":41'), (b'"defect":1', b'"defect":2'),
+        (b'"total_stride":4', b'"total_stride":2'), (b'"temperature":1.0', b'"temperature":0.0'),
+        (b'"threshold":0.0', b'"threshold":"0"'), (b'"height":64', b'"height":8'), (b'"classes":["class0",', b'"classes":['),
+        (b'"name":"random"', b'"name":3'), (b'"format":"aoie"', b'"format":"onnx"'), (b'"window":4', b'"window":400'),
+        (b'"stride":2', b'"stride":0'), (b'"shape":[24,7,7,1]', b'"shape":[24,7,7]'), (b'"shape":[24,7,7,1]', b'"shape":[24,7,7,1,1]'),
+    ]  # fmt: skip
+    refused = 0
+    for index, (old, new) in enumerate(swaps):
+        assert old in text, old
+        path = tmp_path / f"{index}.aoie"
+        path.write_bytes(_reseal(text.replace(old, new, 1), data))
+        verdicts = []
+        for reader in (Model.open, aoie_format.read):
+            try:
+                reader(path)
+                verdicts.append(True)
+            except ValueError as error:
+                assert "received" in str(error)
+                verdicts.append(False)
+        assert verdicts[0] == verdicts[1], (old, new, verdicts)
+        refused += not verdicts[0]
+    assert refused >= len(swaps) - 3
+
+
+def test_importing_the_engine_needs_no_torch():
+    code = "import sys; sys.modules['torch'] = None; import aoienet.engine; assert 'scipy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ))
+
+
+def test_workspace_of_a_wide_tile_stays_small(files):
+    assert Model.open(files["scanner"]).workspace_bytes(1100, 2100) < 250e6
