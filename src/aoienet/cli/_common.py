@@ -1,0 +1,96 @@
+"""What several verbs share: errors, progress, the model."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from aoienet.engine import Model
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """One line on stderr, then leave."""
+    print(f"error: {message}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+@contextlib.contextmanager
+def wrong_use_is_exit_1(*kinds: type[Exception]) -> Iterator[None]:
+    """Errors of these kinds become one line and exit code 1."""
+    try:
+        yield
+    except kinds as error:
+        fail(str(error))
+
+
+def open_model(name: str) -> Model:
+    """The model of a shipped name or of a file; wrong names and refused files leave with exit code 1."""
+    from aoienet import weights
+
+    with wrong_use_is_exit_1(weights.UnknownModelError):
+        path = weights.locate(name)
+    try:
+        from aoienet.engine import Model
+    except ImportError as error:
+        fail(f"the compiled runtime is missing ({error}); build it with: pip install .")
+    with wrong_use_is_exit_1(ValueError, RuntimeError, OSError):
+        return Model.open(path)
+
+
+def channels_of(model: Model) -> int:
+    """1 (grey) or 3 (RGB), from the file's header."""
+    return int(model.header["input"]["channels"])
+
+
+def default_jobs() -> int:
+    """CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def peak_memory_mib() -> float | None:
+    """Largest resident memory of this process so far, in MiB; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10), 1)
+
+
+@contextlib.contextmanager
+def progress_bar(quiet: bool) -> Iterator[Callable[[str], Callable[[int, int], None]]]:
+    """A bar on stderr while a terminal looks at it; gives a function: label -> callback(done, total)."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda label: lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    with bar:
+
+        def start(label: str) -> Callable[[int, int], None]:
+            task = bar.add_task(label)
+            return lambda done, total: bar.update(task, completed=done, total=total)
+
+        yield start
+
+
+def print_table(header: list[str], rows: list[list[Any]]) -> None:
+    """A plain table on stdout, columns as wide as they need to be."""
+    cells = [header, *[[str(c) for c in row] for row in rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    for row in cells:
+        print("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=False)).rstrip())

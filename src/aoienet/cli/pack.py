@@ -1,0 +1,49 @@
+"""aoienet pack: a training run becomes one .aoie file and its card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aoienet.cli._common import fail
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("pack")(pack)
+
+
+def pack(
+    run: Annotated[Path, typer.Argument(help="Run folder of aoienet train.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The file to write; its card NAME.md stands beside it.")],
+    name: Annotated[str | None, typer.Option(help="Name in the header; else the file's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Fold every batch norm, Maxout, alpha and beta exactly and write packed bits."""
+    import hashlib
+    import json
+
+    try:
+        from aoienet.deploy import card, export, format
+        from aoienet.train import load_run
+    except ModuleNotFoundError as error:
+        fail(f'pack needs PyTorch ({error.name} is missing): pip install "aoienet[train]"')
+    try:
+        net, info = load_run(run)
+        header, tensors = export.pack(net, info, name or out.stem)
+        format.write(out, header, tensors)
+        content = out.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        if info["result"]:
+            text = card.card(header, len(content), digest)
+            out.with_suffix(".md").write_text(text, encoding="utf-8")
+    except (ValueError, OSError) as error:
+        fail(str(error))
+    if not info["result"]:
+        typer.echo(
+            "note: the run has no result.json; no card was written. Finish it with aoienet train --resume.", err=True
+        )
+    document = {"file": str(out), "bytes": len(content), "sha256": digest, "name": header["name"]}
+    typer.echo(json.dumps(document) if as_json else f"{out}: {len(content):,} bytes, sha256 {digest}")

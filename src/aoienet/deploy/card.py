@@ -1,0 +1,86 @@
+"""The card of a packed model, in Markdown, from the training record in its header. Every number has its interval and its command."""
+
+from typing import Any
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:.2f} %"
+
+
+def interval(pair: list[float]) -> str:
+    return f"{100 * pair[0]:.2f} to {100 * pair[1]:.2f}"
+
+
+def class_table(scores: dict[str, Any]) -> list[str]:
+    """Precision, recall and F1 of each class, with exact 95 % intervals."""
+    lines = ["| class | n | precision | 95 % | recall | 95 % | F1 |", "|---|---|---|---|---|---|---|"]
+    for name, row in scores["per_class"].items():
+        cells = [name, str(row["count"])]
+        for key in ("precision", "recall"):
+            cells += [percent(row[key] or 0.0), interval(row[f"{key}_interval95"])]
+        lines.append(f"| {' | '.join(cells)} | {row['f1'] or 0.0:.4f} |")
+    return lines
+
+
+def confusion_table(scores: dict[str, Any]) -> list[str]:
+    names = scores["classes"]
+    lines = ["| true \\ said | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    return lines + [
+        f"| {n} | " + " | ".join(map(str, row)) + " |" for n, row in zip(names, scores["confusion"], strict=True)
+    ]
+
+
+def test_rows(parts: dict[str, Any]) -> list[str]:
+    """What a scanning model reached on each test part at the shipped threshold."""
+    lines = ["| test part | measure | share | count | 95 % |", "|---|---|---|---|---|"]
+    for part, measures in parts.items():
+        for key, row in measures.items():
+            if isinstance(row, dict) and "interval95" in row:
+                where = f"{row['count']} of {row['of']}"
+                lines.append(f"| {part} | {key} | {percent(row['value'])} | {where} | {interval(row['interval95'])} |")
+            elif key == "auc":
+                lines.append(f"| {part} | block AUC | {row:.4f} | | |")
+    return lines
+
+
+def card(header: dict[str, Any], file_bytes: int, sha256: str) -> str:
+    """Markdown text. Raises KeyError where the run has no result (train it to the end first)."""
+    meta, result = header["meta"], header["meta"]["result"]
+    recipe = meta["recipe"]
+    lines = [
+        f"# {header['name']}",
+        "",
+        f"Packed AOIE-Net `{meta['network']}`: {header['planes']} binary planes per activation ",
+    ]
+    lines[-1] += (
+        f"(W1/A{header['planes']} counted in bit planes), 1-bit weights, {file_bytes:,} bytes, sha256 `{sha256}`."
+    )
+    lines += ["", f"- classes: {', '.join(header['classes'])}"]
+    lines += [
+        f"- data: {recipe['dataset']}, split `{recipe['split']}`, split seed {recipe['split_seed']}: {result['split']}"
+    ]
+    lines += [f"- training: {recipe['epochs']} epochs, seed {recipe['seed']}, the last epoch is the result; one run"]
+    lines += [f"- command: `{result['command']}`"]
+    if "scan" in header:
+        scan = header["scan"]
+        lines += [
+            f"- blocks of {scan['block_px']} px every {scan['block_stride_px']} px; a decision sees {scan['halo_px']} px around; "
+        ]
+        lines[-1] += (
+            f"threshold {scan['threshold']:.3f} (log-odds), chosen on validation photographs to keep {percent(recipe['keep_recall'])} of their crack blocks"
+        )
+    lines += [
+        "",
+        f"Accuracy on the test part: **{percent(result['accuracy'])}** ({result['correct']} of {result['count']}; ",
+    ]
+    lines[-1] += f"exact 95 % interval {interval(result['accuracy_interval95'])})."
+    lines += ["", *class_table(result), "", *confusion_table(result)]
+    if "auc" in result:
+        lines += [
+            "",
+            f"Block AUC {result['auc']:.4f}. At the shipped threshold:",
+            "",
+            *class_table(result["at_threshold"]),
+        ]
+        lines += ["", *test_rows(result["test"])]
+    return "\n".join([*lines, ""])

@@ -1,0 +1,305 @@
+"""Files that every reader refuses: `cases()` gives (name, bytes, words of the Python reader's message).
+
+The bytes are forged here without `aoienet.deploy.format`, so that a fault of the writer cannot hide one of the reader.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import struct
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+from tiny_models import picture_model, scan_model  # noqa: E402
+
+Case = tuple[str, bytes, str]
+DTYPE_NAMES = {"uint64": "u64", "int16": "i16", "float32": "f32", "uint8": "u8"}
+
+
+def fnv1a(data: bytes) -> int:
+    """The plain loop of FNV-1a, 64 bit: the reference for `format.checksum`."""
+    state = 0xCBF29CE484222325
+    for octet in data:
+        state = ((state ^ octet) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return state
+
+
+def layout(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> tuple[dict[str, Any], bytes]:
+    """Return the header with its tensor table, and the tensor data."""
+    table, data = {}, b""
+    for name, tensor in tensors.items():
+        data += bytes(-len(data) % 64)
+        table[name] = {"dtype": DTYPE_NAMES[tensor.dtype.name], "shape": list(tensor.shape), "offset": len(data)}
+        data += tensor.tobytes()
+    return {**copy.deepcopy(header), "tensors": table}, data
+
+
+def forge(
+    header: dict[str, Any] | bytes,
+    data: bytes,
+    magic: bytes = b"AOIENET\0",
+    version: int = 1,
+    header_bytes: int | None = None,
+    file_bytes: int | None = None,
+    digest: int | None = None,
+    pad: bytes = b"\0",
+) -> bytes:
+    """Put a file together without a check; what is None is filled in rightly."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    body = text + pad * (-(32 + len(text)) % 64) + data
+    return (
+        struct.pack(
+            "<8sIIQQ",
+            magic,
+            version,
+            len(text) if header_bytes is None else header_bytes,
+            32 + len(body) if file_bytes is None else file_bytes,
+            fnv1a(body) if digest is None else digest,
+        )
+        + body
+    )
+
+
+def good_bytes() -> bytes:
+    """A file that every reader takes, made like the hostile ones."""
+    return forge(*layout(*scan_model()))
+
+
+def cases() -> Iterator[Case]:
+    yield from _prefix_cases()
+    yield from _json_cases()
+    yield from _tensor_cases()
+    yield from _header_cases()
+    yield from _graph_cases()
+    yield from _constant_cases()
+
+
+def _prefix_cases() -> Iterator[Case]:
+    header, data = layout(*scan_model())
+    good = forge(header, data)
+    yield "empty", b"", "at least 32 bytes"
+    yield "prefix_cut", good[:31], "at least 32 bytes"
+    yield "header_cut", good[:200], "file_bytes is the size"
+    yield "one_byte_short", good[:-1], "file_bytes is the size"
+    yield "one_byte_long", good + b"\0", "file_bytes is the size"
+    yield "wrong_magic", forge(header, data, magic=b"AOIENETX"), "magic"
+    yield "pickle", b"\x80\x04" + good[2:], "magic"
+    yield "version_0", forge(header, data, version=0), "version is 1"
+    yield "version_2", forge(header, data, version=2), "version is 1"
+    yield "header_bytes_0", forge(header, data, header_bytes=0), "header_bytes"
+    yield "header_bytes_absurd", forge(header, data, header_bytes=0xFFFFFFFF), "header_bytes"
+    yield "header_bytes_beyond_file", forge(header, data, header_bytes=1_000_000), "header ends inside"
+    yield "file_bytes_absurd", forge(header, data, file_bytes=1 << 63), "file_bytes is at most"
+    yield "checksum_wrong", forge(header, data, digest=fnv1a(good[32:]) ^ 1), "checksum"
+    yield "bit_flipped", good[:-5] + bytes([good[-5] ^ 4]) + good[-4:], "checksum"
+
+
+def _json_cases() -> Iterator[Case]:
+    header, data = layout(*scan_model())
+    text = json.dumps(header).encode()
+    yield "json_not_closed", forge(text[:-1], data), "JSON object"
+    yield "json_trailing", forge(text + b"x", data), "JSON object"
+    yield "json_not_utf8", forge(text.replace(b"tiny", b"t\xff\xfey"), data), "JSON object"
+    yield "json_list", forge(b"[1,2]", data), "JSON object"
+    yield "json_single_quotes", forge(text.replace(b'"', b"'"), data), "JSON object"
+    yield "json_bad_escape", forge(text.replace(b"tiny", b"\\x41"), data), "JSON object"
+    yield "json_raw_newline", forge(text.replace(b"tiny", b"ti\ny"), data), "JSON object"
+    deep = {**header, "meta": {"a": json.loads("[" * 15 + "]" * 15)}}
+    yield "json_depth_17", forge(deep, data), "depth"
+    yield "json_depth_100000", forge(b"[" * 100_000 + b"]" * 100_000, data), "depth"
+    yield "json_nan", forge(text.replace(b'"threshold": 0.0', b'"threshold": NaN'), data), "finite"
+    yield "json_key_twice", forge(text.replace(b'"planes": 2', b'"planes": 2, "planes": 2'), data), "once"
+    yield "json_leading_zero", forge(text.replace(b'"planes": 2', b'"planes": 02'), data), "JSON object"
+    yield "json_control_character", forge(text.replace(b"tiny", b"\x01"), data), "JSON object"
+    yield "json_byte_order_mark", forge(b"\xef\xbb\xbf" + text, data), "JSON object"
+    yield "json_zero_byte_at_end", forge(text + b"\0", data), "JSON object"
+    many_digits = b'"threshold": 1' + b"0" * 400
+    yield "json_integer_of_401_digits", forge(text.replace(b'"threshold": 0.0', many_digits), data), "finite"
+    yield "json_1e999", forge(text.replace(b'"threshold": 0.0', b'"threshold": 1e999'), data), "finite"
+
+
+def _tensor_cases() -> Iterator[Case]:
+    header, tensors = scan_model()
+    full, data = layout(header, tensors)
+
+    def entry(name: str, **changes: Any) -> bytes:
+        changed = copy.deepcopy(full)
+        changed["tensors"][name].update(changes)
+        return forge(changed, data)
+
+    last = list(tensors)[-1]
+    yield "tensors_missing", forge({k: v for k, v in full.items() if k != "tensors"}, data), "'tensors'"
+    yield "tensor_unknown_dtype", entry("c1.e", dtype="f64"), "dtype"
+    yield "tensor_no_dimension", entry("c1.e", shape=[]), "1 to 4 dimensions"
+    yield "tensor_5_dimensions", entry("c1.e", shape=[1, 1, 1, 1, 8]), "1 to 4 dimensions"
+    yield "tensor_side_0", entry("c1.e", shape=[0]), "each dimension"
+    yield "tensor_side_negative", entry("c1.e", shape=[-8]), "each dimension"
+    yield "tensor_side_absurd", entry("c1.e", shape=[1 << 40]), "each dimension"
+    yield "tensor_product_overflows_u64", entry("c1.e", shape=[65536] * 4), "ends inside"
+    yield "tensor_side_fraction", entry("c1.e", shape=[8.5]), "each dimension"
+    yield "tensor_offset_negative", entry("c1.e", offset=-64), "offset"
+    yield "tensor_offset_unaligned", entry("c1.e", offset=full["tensors"]["c1.e"]["offset"] + 4), "offset"
+    yield "tensor_offset_absurd", entry("c1.e", offset=(1 << 64) - 64), "offset"
+    yield "tensor_overlap", entry("c1.e", offset=full["tensors"]["c1.f"]["offset"]), "gap"
+    yield "tensor_overlaps_next", entry("c1.e", shape=[64]), "overlap"
+    yield "tensor_beyond_file", entry(last, shape=[65536]), "ends inside"
+    hole = copy.deepcopy(full)
+    hole["tensors"][last]["offset"] += 64
+    offset = full["tensors"][last]["offset"]
+    yield "tensor_hole", forge(hole, data[:offset] + bytes(64) + data[offset:]), "gap"
+    yield "tail_after_last_tensor", forge(full, data + bytes(64)), "last tensor ends"
+    dirty = bytearray(data)
+    dirty[full["tensors"]["stem.bias"]["offset"] - 1] = 1
+    yield "gap_not_zero", forge(full, bytes(dirty)), "bytes between tensors are 0"
+    if (32 + len(json.dumps(full))) % 64 == 0:
+        full["name"] += "_"
+    yield "gap_after_header_not_zero", forge(full, data, pad=b"\1"), "bytes between tensors are 0"
+    many = {**full, "tensors": {f"t{i}": {"dtype": "u8", "shape": [1], "offset": 64 * i} for i in range(4097)}}
+    yield "tensors_4097", forge(many, bytes(64 * 4096 + 1)), "at most 4096 tensors"
+
+
+def _set(header: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Return a copy with `path` (keys joined by '.') changed; `...` as the value removes the key."""
+    changed = copy.deepcopy(header)
+    *parents, key = path.split(".")
+    place: Any = changed
+    for parent in parents:
+        place = place[int(parent)] if isinstance(place, list) else place[parent]
+    if value is ...:
+        del place[key]
+    else:
+        place[key] = value
+    return changed
+
+
+def _header_cases() -> Iterator[Case]:
+    header, data = layout(*scan_model())
+    for path, value, words in (
+        ("format", "onnx", "'format'"),
+        ("name", ..., "'name'"),
+        ("planes", 0, "'planes'"),
+        ("planes", 3, "'planes'"),
+        ("planes", True, "'planes'"),
+        ("planes", 1, "planes are at most"),
+        ("planes", 2.0, "'planes'"),
+        ("meta", [1], "'meta'"),
+        ("classes", ["one"], "'classes'"),
+        ("classes", [str(i) for i in range(4097)], "'classes'"),
+        ("classes", ["clean", 7], "strings"),
+        ("classes", ["a", "b", "c"], "one logit per class"),
+        ("input", ..., "'input'"),
+        ("input.channels", 2, "'channels'"),
+        ("input.channels", 3, "1 channel"),
+        ("input.height", 0, "'height'"),
+        ("input.width", 65537, "'width'"),
+        ("input.width", 1e30, "'width'"),
+        ("input.height", 63, "at least one"),
+        ("input.fixed", ..., "'fixed'"),
+        ("input.transform", ..., "'transform'"),
+        ("input.transform.kind", "whiten", "'kind'"),
+        ("input.transform.window_px", 8, "odd"),
+        ("input.transform.window_px", -1, "'window_px'"),
+        ("input.transform.eps_levels", ..., "'eps_levels'"),
+        ("input.transform.scale", "32", "'scale'"),
+        ("scan.block_px", 0, "'block_px'"),
+        ("scan.block_px", 60, "multiples of total_stride"),
+        ("scan.block_stride_px", ..., "'block_stride_px'"),
+        ("scan.block_stride_px", 16, "pool.stride"),
+        ("scan.halo_px", 33, "halo_px is a multiple"),
+        ("scan.halo_px", -32, "'halo_px'"),
+        ("scan.total_stride", 0, "'total_stride'"),
+        ("scan.defect", 2, "'defect'"),
+        ("scan.threshold", ..., "'threshold'"),
+        ("scan.temperature", 0, "'temperature'"),
+    ):
+        shown = "missing" if value is ... else str(value)[:12].replace(" ", "")
+        yield f"{path}={shown}", forge(_set(header, path, value), data), words
+
+    halved = {**header["scan"], "total_stride": 4, "block_px": 32, "block_stride_px": 16}
+    yield "scan_of_another_stride", forge(_set(header, "scan", halved), data), "product of the strides"
+
+
+def _graph_cases() -> Iterator[Case]:
+    header, data = layout(*scan_model())
+    conv_bits, pool = header["graph"][3], header["graph"][11]
+    yield "graph_empty", forge({**header, "graph": []}, data), "1 to 1024 ops"
+    yield "graph_1025_ops", forge({**header, "graph": [header["graph"][0]] * 1025}, data), "1 to 1024 ops"
+    yield "graph_not_a_list", forge({**header, "graph": {"op": "linear"}}, data), "1 to 1024 ops"
+    yield "graph_ends_early", forge({**header, "graph": header["graph"][:-1]}, data), "last op is linear"
+    for path, value, words in (
+        ("0.op", "conv_imt", "unknown op"),
+        ("0.op", ..., "unknown op"),
+        ("0.in", ..., "'in'"),
+        ("0.in", [], "'in'"),
+        ("0.in", [0, 0], "'in'"),
+        ("0.in", [5], "written before"),
+        ("0.in", [-1], "written before"),
+        ("0.in", [10**12], "written before"),
+        ("0.in", [0.5], "written before"),
+        ("0.out", 0, "'out'"),
+        ("0.out", -1, "'out'"),
+        ("0.out", 10**12, "'out'"),
+        ("0.out", ..., "'out'"),
+        ("12.out", 1025, "'out'"),
+        ("1.out", 1, "written once"),
+        ("3.in", [4], "written before"),
+        ("0.k", 0, "'k'"),
+        ("0.k", 12, "'k'"),
+        ("0.k", 7, "shape"),
+        ("0.s", 0, "'s'"),
+        ("0.s", 9, "'s'"),
+        ("0.p", 3, "'p'"),
+        ("0.p", -1, "'p'"),
+        ("0.weight", ..., "names a tensor"),
+        ("0.weight", "nobody", "names a tensor"),
+        ("0.weight", 3, "names a tensor"),
+        ("0.weight", "c1.weight", "dtype"),
+        ("0.scale", "fc.weight", "shape"),
+        ("1.in", [0], "type f32"),
+        ("2.flip", "bin2.flip", "shape"),
+        ("3.in", [2], "type bits"),
+        ("3.k", 2, "1 or 3"),
+        ("3.s", 3, "'s'"),
+        ("3.p", 0, "'p'"),
+        ("3.channels", 9, "'channels'"),
+        ("3.channels", ..., "'channels'"),
+        ("3.h", "c2.h", "shape"),
+        ("6.in", [4, 2], "one shape"),
+        ("8.in", [8, 2], "one size"),
+        ("11.window", -1, "'window'"),
+        ("11.window", 1000, "at least one"),
+        ("11.stride", 0, "'stride'"),
+        ("11.window", 4, "pool.window"),
+        ("12.in", [11], "type vec"),
+        ("12.bias", "c1.e", "shape"),
+    ):
+        shown = "missing" if value is ... else str(value).replace(" ", "")
+        yield f"graph.{path}={shown}", forge(_set(header, f"graph.{path}", value), data), words
+    assert conv_bits["op"] == "conv_bits" and pool["op"] == "pool"  # the numbers above speak of these
+    doubled = [{"op": "concat", "in": [i, i], "out": i + 1} for i in range(13, 40)]
+    grown = header["graph"][:1] + [{"op": "concat", "in": [1, 1], "out": 13}] + doubled + header["graph"][1:]
+    yield "concat_doubles_to_2^31_channels", forge({**header, "graph": grown}, data), "channels"
+
+
+def _constant_cases() -> Iterator[Case]:
+    for name, key, value, words in (
+        ("nan_in_scale", "stem.scale", math.nan, "NaN"),
+        ("infinity_in_threshold", "bin.threshold", math.inf, "NaN or infinity"),
+        ("minus_infinity_in_h", "c1.h", -math.inf, "NaN or infinity"),
+        ("flip_2", "bin.flip", 2, "'flip' is 0 or 1"),
+        ("pad_bits_set", "c1.weight", 1 << 63, "pad bits are 0"),
+        ("pad_bit_just_beyond", "c1.weight", 1 << 8, "pad bits are 0"),
+    ):
+        header, tensors = scan_model()
+        tensors[key].reshape(-1)[-1] = value
+        yield name, forge(*layout(header, tensors)), words
+    header, tensors = picture_model()
+    header["input"]["transform"] = {"kind": "center"}
+    yield "thermometer_reads_i8", forge(*layout(header, tensors)), "type u8"

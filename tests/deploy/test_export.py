@@ -1,0 +1,111 @@
+"""Folding: exact thresholds, every form runs packed, verify sees what is wrong."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from aoienet.deploy import export, fold, format, pictures, simulate, verify
+
+TRANSFORMS = {
+    "aoienet_cifar": {"kind": "raw"},
+    "aoienet_resnet18": {"kind": "center"},
+    "aoienet_compact": {"kind": "standardize", "window_px": 0, "eps_levels": 2.0, "scale": 32.0},
+    "aoienet_scan": {"kind": "standardize", "window_px": 65, "eps_levels": 2.0, "scale": 32.0},
+}
+SCAN = {"block_px": 64, "block_stride_px": 32, "total_stride": 8, "defect": 1, "threshold": 0.5, "temperature": 1.0}
+
+
+def packed(net, tmp_path):
+    """(header, tensors) after a round trip through a file."""
+    name = net.spec.name
+    info = {
+        "classes": [f"class_{i}" for i in range(net.spec.num_classes)],
+        "transform": TRANSFORMS[name],
+        "scan": SCAN if net.spec.head.window else None,
+        "model_name": name,
+        "recipe": {},
+        "result": {},
+    }
+    header, tensors = export.pack(net, info, name)
+    format.write(tmp_path / "m.aoie", header, tensors)
+    return format.read(tmp_path / "m.aoie")
+
+
+@pytest.mark.parametrize("name", sorted(TRANSFORMS))
+def test_packed_network_equals_the_training_form_layer_by_layer(name, random_net, tmp_path):
+    changes = {"input_hw": (72, 72)} if name == "aoienet_resnet18" else {}
+    net = random_net(name, **changes)
+    header, tensors = packed(net, tmp_path)
+    images = list(pictures.pictures(header, 2))
+    result = verify.verify(net, header, lambda image: simulate.run(header, tensors, image), images, full=1)
+    assert result.passed, result.first_difference
+    assert result.bits > 100_000
+
+
+def test_verify_names_the_first_differing_layer(random_net, tmp_path):
+    net = random_net("aoienet_cifar")
+    header, tensors = packed(net, tmp_path)
+    wrong = copy.deepcopy(net)
+    with torch.no_grad():
+        wrong.units[3].planes.bn[0].bias.add_(0.05)
+    images = list(pictures.pictures(header, 1))
+    result = verify.verify(wrong, header, lambda image: simulate.run(header, tensors, image), images)
+    assert not result.passed
+    assert result.first_difference.site == "units.3.planes"
+    assert 0 < len(result.first_difference.pairs) <= 5
+    assert result.document()["first_differing_layer"]["op"] == "binarize"
+
+
+def test_verify_of_nothing_does_not_pass(random_net, tmp_path):
+    net = random_net("aoienet_cifar")
+    header, _ = packed(net, tmp_path)
+    assert not verify.verify(net, header, lambda image: [], []).passed
+
+
+@pytest.mark.parametrize("g", [1.7, -0.3, 1e-6, -1e-6])
+def test_threshold_decides_as_the_batch_norm_does_on_both_sides(g):
+    h, beta = np.array([0.123]), 0.05
+    (t,), (flip,) = fold.threshold_of(np.array([g]), h, beta)
+    near = [t, np.nextafter(t, np.float32(np.inf)), np.nextafter(t, np.float32(-np.inf))]
+    for x in near:
+        bit = x <= t if flip else x >= t
+        assert bit == (g * np.float64(x) + h[0] >= beta)
+
+
+def test_zero_gamma_gives_a_constant_bit():
+    thresholds, flips = fold.threshold_of(np.zeros(2), np.array([1.0, -1.0]), 0.0)
+    x = np.array([-1e30, 0, 1e30], np.float32)
+    assert (x >= thresholds[0]).all() and not (x >= thresholds[1]).any() and not flips.any()
+
+
+def test_rprelu_and_single_plane_networks_are_packed_exactly(random_net, tmp_path):
+    from dataclasses import replace
+
+    from aoienet.models import specs
+
+    plain = tuple(replace(u, pre="none", out_act="rprelu", pan="none") for u in specs()["aoienet_cifar"].units[:4])
+    net = random_net("aoienet_cifar", units=plain)
+    with torch.no_grad():
+        for unit in net.units:
+            unit.out_act.before.add_(0.3)
+            unit.out_act.after.sub_(0.2)
+    header, tensors = packed(net, tmp_path)
+    image = next(pictures.pictures(header, 1))
+    free = net.double()(torch.from_numpy(image.astype(np.float64)).permute(2, 0, 1)[None])
+    assert np.allclose(simulate.logits(header, tensors, image), free.detach().numpy(), atol=1e-4)
+
+
+def test_a_deep_float_stem_is_refused_with_the_reason(random_net):
+    from aoienet.models.spec import Stem
+
+    net = random_net("aoienet_resnet18", stem=Stem("conv", ((8, 3, 2), (64, 3, 1)), maxpool=True), input_hw=(40, 40))
+    with pytest.raises(export.NotExportable, match="received 2 convolutions"):
+        export.graph_of(net)
+
+
+def test_halo_covers_convolutions_and_contrast_window(random_net):
+    net = random_net("aoienet_scan", input_hw=(96, 96))
+    assert export.receptive_radius_px(net) == 31
+    assert export.halo_px(net, 65, 32) == 64
