@@ -1,0 +1,57 @@
+"""aoienet train: a recipe, data, a run folder."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("train")(train)
+
+
+def train(
+    data: Annotated[Path, typer.Option(help="Folder that holds neu_cls/, deepcrack256/, ...")],
+    out: Annotated[Path, typer.Option(help="Run folder.")],
+    recipe: Annotated[str, typer.Option(help="Name of a recipe.")],
+    override: Annotated[list[str] | None, typer.Option("-o", "--override", help="key=value of the recipe.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, order and augmentation.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch, bit by bit.")] = False,
+    threads: Annotated[int | None, typer.Option(help="Threads of PyTorch.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON document.")] = False,
+) -> None:
+    """Train a network; writes metrics, curves, checkpoint and result into the run folder."""
+    try:
+        import torch
+
+        from aoienet.train import loop, recipes
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        typer.echo('error: training needs PyTorch: pip install "aoienet[train]"', err=True)
+        raise typer.Exit(1) from None
+    if threads:
+        torch.set_num_threads(threads)
+    words = list(override or []) + ([f"seed={seed}"] if seed is not None else [])
+    command = "aoienet " + " ".join(sys.argv[1:])
+    try:
+        result = loop.train(recipes.get(recipe, words), data, out, resume=resume, command=command)
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; go on with --resume (whole epochs are in {out})", err=True)
+        raise typer.Exit(130) from None
+    except (ValueError, OSError, FloatingPointError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        typer.echo(json.dumps(result))
+        return
+    if "accuracy" in result:
+        low, high = result["accuracy_interval95"]
+        counts = f"{result['correct']} of {result['count']}"
+        typer.echo(f"accuracy {result['accuracy']:.4f} ({low:.4f} to {high:.4f}), {counts}")
+    typer.echo(str(out / "result.json"))

@@ -1,0 +1,1 @@
+"""Data sets, leak-free splits, transforms and metrics in NumPy. Nothing here imports PyTorch."""

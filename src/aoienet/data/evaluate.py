@@ -1,0 +1,153 @@
+"""Evaluate any callable that turns an 8-bit picture into logits Hb x Wb x K: class folders, NEU-CLS, block sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from aoienet.data import metrics
+from aoienet.data.datasets import crack_blocks, neu_cls, read_grey
+
+Run = Callable[[np.ndarray], np.ndarray]
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The model as evaluation sees it."""
+
+    run: Run
+    classes: tuple[str, ...]
+    scan: dict | None = None
+
+
+def layout(root: Path, classes: Sequence[str]) -> str:
+    """neu_cls, crack_blocks (all its folders), blocks (one set with masks) or folders (one per class)."""
+    root = Path(root)
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root} is not a folder")
+    if (root / "groups.csv").is_file():
+        return "neu_cls"
+    if (root / "test_img").is_dir():
+        return "blocks"
+    if any((root / name).is_dir() for name in classes):
+        return "folders"
+    if tuple(classes) == neu_cls.CLASSES and (root / "neu_cls").is_dir():
+        return "neu_cls"
+    if tuple(classes) == crack_blocks.CLASSES and (root / crack_blocks.MASKED[0]).is_dir():
+        return "crack_blocks"
+    raise ValueError(
+        f"{root} is none of: class folders ({', '.join(classes)}), NEU-CLS (groups.csv), "
+        "a block set (test_img/ and test_lab/), the folder that holds neu_cls/ or deepcrack256/"
+    )
+
+
+def evaluate(
+    subject: Subject, root: Path, split: str = "", seed: int = 0, tick: Callable[[int, int], None] | None = None
+) -> dict:
+    """The report; `split` is one of the layout's parts, by default its test part."""
+    kind = layout(root, subject.classes)
+    work = {"neu_cls": _neu_cls, "crack_blocks": _all_blocks, "blocks": _one_block_set, "folders": _folders}
+    report = work[kind](subject, Path(root), split, seed, tick or (lambda done, total: None))
+    return {"layout": kind, **report}
+
+
+def _class(subject: Subject, image: np.ndarray) -> int:
+    """The class of a whole picture; a scanning model answers `defect` when any block is kept."""
+    logits = subject.run(image)
+    if subject.scan is None:
+        return int(logits.reshape(-1, logits.shape[-1]).mean(axis=0).argmax())
+    scan = subject.scan
+    score = metrics.log_odds(logits, scan["defect"]) / scan["temperature"]
+    return int(scan["defect"]) if (score >= scan["threshold"]).any() else 1 - int(scan["defect"])
+
+
+def _pick(split: str, known: Sequence[str]) -> str:
+    if split and split not in known:
+        raise ValueError(f"unknown split {split!r}; known: {', '.join(known)}")
+    return split or known[0]
+
+
+def _neu_cls(subject: Subject, root: Path, split: str, seed: int, tick: Callable[[int, int], None]) -> dict:
+    split = _pick(split, ("grouped", "random", "all"))
+    data = neu_cls.load(root, seed, 0.0, "grouped" if split == "all" else split)
+    index = data.indices("all" if split == "all" else "test")
+    if subject.classes != neu_cls.CLASSES:
+        raise ValueError(f"the model's classes ({', '.join(subject.classes)}) are not those of NEU-CLS")
+    predicted = []
+    for i in index:
+        predicted.append(_class(subject, data.images_NHW[i]))
+        tick(len(predicted), len(index))
+    truth = data.labels_N[index]
+    report = metrics.classification_report(truth, np.array(predicted, np.int64), subject.classes)
+    wrong = np.flatnonzero(truth != np.array(predicted))
+    report["errors"] = [{"image": data.names[index[i]], "predicted": subject.classes[predicted[i]]} for i in wrong]
+    report["split"] = data.split if split != "all" else f"all {len(index)} pictures (training pictures among them)"
+    return report
+
+
+def _blocks(
+    subject: Subject, pictures: Sequence[crack_blocks.Picture], text: str, tick: Callable[[int, int], None]
+) -> dict:
+    if subject.scan is None or subject.classes != crack_blocks.CLASSES:
+        raise ValueError("a block set needs a scanning model with the classes clean and crack")
+    if not pictures:
+        raise ValueError("the block set holds no picture")
+    scan = subject.scan
+    block, stride = int(scan["block_px"]), int(scan["block_stride_px"])
+    scores = []
+    for picture in pictures:
+        logits = subject.run(np.ascontiguousarray(picture.image_HW))
+        score = metrics.log_odds(logits, scan["defect"]) / scan["temperature"]
+        h, w = crack_blocks.block_labels(picture, picture.mask_HW, block, stride).shape
+        scores.append(score[:h, :w])
+        tick(len(scores), len(pictures))
+    masked = [i for i, p in enumerate(pictures) if p.kind == "masked"]
+    known = [pictures[i] for i in masked], [scores[i] for i in masked]
+    value, truth = crack_blocks.known_blocks(*known, block, stride)
+    report = metrics.classification_report(truth, (value >= 0).astype(np.int64), subject.classes)
+    report["decision"] = "blocks of the pictures with masks, crack when score >= 0"
+    report["auc"] = metrics.auc(value, truth)
+    kept = (value >= scan["threshold"]).astype(np.int64)
+    report["at_threshold"] = metrics.classification_report(truth, kept, subject.classes)
+    report |= {"threshold": scan["threshold"], "temperature": scan["temperature"], "split": text}
+    report["sources"] = crack_blocks.score_parts(pictures, scores, scan["threshold"], block, stride)
+    return report
+
+
+def _all_blocks(subject: Subject, root: Path, split: str, seed: int, tick: Callable[[int, int], None]) -> dict:
+    _pick(split, ("test",))
+    data = crack_blocks.load(root, seed, train=False)
+    return _blocks(subject, data.test, "test parts, by photograph", tick)
+
+
+def _one_block_set(subject: Subject, root: Path, split: str, seed: int, tick: Callable[[int, int], None]) -> dict:
+    part = _pick(split, ("test", "train"))
+    root = Path(root).resolve()
+    pictures = crack_blocks.masked_part(root.parent, root.name, part)
+    return _blocks(subject, pictures, f"{part} part of {root.name}", tick)
+
+
+def _class_files(root: Path, classes: Sequence[str]) -> Iterator[tuple[Path, int]]:
+    for label, name in enumerate(classes):
+        for path in sorted((root / name).glob("**/*")):
+            if path.suffix.lower() in SUFFIXES:
+                yield path, label
+
+
+def _folders(subject: Subject, root: Path, split: str, seed: int, tick: Callable[[int, int], None]) -> dict:
+    _pick(split, ("all",))
+    files = list(_class_files(root, subject.classes))
+    if not files:
+        raise ValueError(f"no picture in the class folders of {root}")
+    truth, predicted = [], []
+    for path, label in files:
+        predicted.append(_class(subject, read_grey(path)))
+        truth.append(label)
+        tick(len(truth), len(files))
+    report = metrics.classification_report(np.array(truth), np.array(predicted), subject.classes)
+    report["split"] = f"all {len(files)} pictures of the class folders"
+    return report

@@ -1,0 +1,165 @@
+"""The run folder: atomic files, checkpoints with all random states, and how others read a finished run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import platform
+import random
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from aoienet.train.recipes import Recipe
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Whole file or none."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    os.replace(part, path)
+
+
+def write_json(path: Path, document: Any) -> None:
+    """JSON without NaN: what is not finite becomes null."""
+    text = json.dumps(finite(document), indent=2, ensure_ascii=False)
+    write_atomic(path, (text + "\n").encode())
+
+
+def finite(value: Any) -> Any:
+    """The same document with null for NaN and infinity."""
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def write_metrics(out: Path, history: list[dict]) -> None:
+    """metrics.jsonl and metrics.csv from all epochs so far."""
+    lines = [json.dumps(finite(row)) for row in history]
+    write_atomic(out / "metrics.jsonl", ("\n".join(lines) + "\n").encode())
+    keys = list(dict.fromkeys(k for row in history for k in row))
+    table = io.StringIO()
+    writer = csv.DictWriter(table, keys, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write_atomic(out / "metrics.csv", table.getvalue().encode())
+
+
+def random_states() -> dict:
+    """The states of Python, NumPy and PyTorch as plain values that torch.load(weights_only=True) accepts."""
+    version, words, gauss = random.getstate()
+    kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # type: ignore[misc]
+    return {
+        "python": [version, list(words), gauss],
+        "numpy": [kind, [int(k) for k in keys], int(position), int(has_gauss), float(cached)],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def restore_random(states: dict) -> None:
+    """Undo random_states."""
+    version, words, gauss = states["python"]
+    random.setstate((version, tuple(words), gauss))
+    kind, keys, *rest = states["numpy"]
+    np.random.set_state((kind, np.array(keys, np.uint32), *rest))
+    torch.set_rng_state(states["torch"])
+    if states["cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(states["cuda"])
+
+
+def save_checkpoint(out: Path, document: dict) -> None:
+    """checkpoint.pt, replaced in one step."""
+    part = out / ".checkpoint.pt.part"
+    torch.save(document, part)
+    os.replace(part, out / "checkpoint.pt")
+
+
+def read_checkpoint(out: Path) -> dict:
+    """checkpoint.pt of a run folder; no code in it is executed."""
+    path = Path(out) / "checkpoint.pt"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: not a run folder, or no epoch was finished")
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def git_hash() -> str:
+    """The commit of the source tree, `+changes` when it is not clean."""
+    here = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        run = subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True)
+        return run.stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def environment() -> dict:
+    """Versions, machine, commit."""
+    return {
+        "git": git_hash(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def recipe_from(document: dict) -> Recipe:
+    """A Recipe out of its JSON form."""
+    return Recipe(**{**document, "classes": tuple(document["classes"])})
+
+
+def recipe_dict(recipe: Recipe) -> dict:
+    """A Recipe as plain values."""
+    document = asdict(recipe)
+    document["classes"] = list(recipe.classes)
+    return document
+
+
+def load_run(run: str | Path) -> tuple[torch.nn.Module, dict]:
+    """The network of a run in eval mode, and {recipe, result, transform, scan, classes, input, state}."""
+    from aoienet.models import create_model
+
+    run = Path(run)
+    checkpoint = read_checkpoint(run)
+    net = create_model(checkpoint["model_name"], **checkpoint["model_kwargs"])
+    net.load_state_dict(checkpoint["state"])
+    recipe = recipe_from(checkpoint["recipe"])
+    path = run / "result.json"
+    result = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    scan = None
+    if recipe.block_px:
+        scan = {
+            "block_px": recipe.block_px,
+            "block_stride_px": recipe.block_stride_px,
+            "total_stride": net.spec.total_stride,
+            "defect": 1,
+            "threshold": result.get("threshold", 0.0),
+            "temperature": result.get("temperature", 1.0),
+        }
+    info = {
+        "recipe": checkpoint["recipe"],
+        "result": result,
+        "transform": recipe.transform,
+        "scan": scan,
+        "classes": list(recipe.classes),
+        "model_name": checkpoint["model_name"],
+        "epochs_done": checkpoint["epoch"],
+    }
+    return net.eval(), info

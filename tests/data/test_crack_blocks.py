@@ -1,0 +1,52 @@
+"""Labels of blocks and scores by source; the real sets where they are at hand."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aoienet.data import splits
+from aoienet.data.datasets import crack_blocks as data
+
+ROOT = Path(os.environ.get("AOIENET_DATA", Path(__file__).parents[3] / "shared" / "data"))
+
+
+def test_block_counts():
+    mask = np.random.default_rng(0).random((256, 256)) < 0.1
+    counts = data.block_counts(mask, 64, 32)
+    assert counts.shape == (7, 7)
+    assert counts[2, 5] == mask[64:128, 160:224].sum()
+
+
+def test_labels_have_a_band_that_is_ignored():
+    mask = np.zeros((64, 192), bool)
+    mask[0, :31] = True
+    mask[0, 128:160] = True
+    picture = data.Picture("s", "n", "masked", np.zeros(mask.shape, np.uint8), mask)
+    assert data.block_labels(picture, mask, 64, 64).tolist() == [[data.IGNORED, 0, 1]]
+
+
+def test_score_parts():
+    mask = np.zeros((64, 128), bool)
+    mask[:, :10] = True
+    pictures = [data.Picture("s", str(i), "masked", np.zeros(mask.shape, np.uint8), mask) for i in range(2)]
+    scores = [np.array([[1.0, -1.0]]), np.array([[-1.0, 1.0]])]
+    part = data.score_parts(pictures, scores, 0.0, 64, 64)["s"]
+    assert part["block_recall"]["count"] == 1 and part["block_recall"]["of"] == 2
+    assert part["clean_dropped"]["count"] == 1
+    assert part["picture_recall"]["value"] == 0.5  # a false alarm elsewhere does not find the crack
+    assert part["auc"] == 0.5
+
+
+@pytest.mark.skipif(not (ROOT / "deepcrack256").is_dir(), reason="the data sets are not here")
+def test_no_photograph_in_two_parts():
+    parts = data.load(ROOT)
+    photos = [
+        {(p.source, splits.photograph(p.name)) for p in part if p.kind == "masked"}
+        for part in (parts.train, parts.val, parts.test)
+    ]
+    assert not photos[0] & photos[1] and not photos[0] & photos[2] and not photos[1] & photos[2]
+    train = {p.name for p in (*parts.train, *parts.val)}
+    assert not train & {"11158", "11289-1", "20160329_103609", "20160329_111111"}
+    assert len(photos[1]) > 30

@@ -1,0 +1,80 @@
+"""Evaluation of a made-up model on all layouts, and without PyTorch."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from aoienet.data import evaluate
+from aoienet.data.datasets import neu_cls
+
+SCAN = {"block_px": 64, "block_stride_px": 32, "defect": 1, "threshold": 0.0, "temperature": 1.0}
+
+
+def dark_is_crack(image):
+    grid = [[float(image[y : y + 64, x : x + 64].min()) for x in range(0, 193, 32)] for y in range(0, 193, 32)]
+    odds = 50.0 - np.array(grid, np.float32)
+    return np.stack([np.zeros_like(odds), odds], axis=-1)
+
+
+@pytest.fixture
+def block_set(tmp_path):
+    base = tmp_path / "set"
+    for part in ("test_img", "test_lab"):
+        (base / part).mkdir(parents=True)
+    image, mask = np.full((256, 256), 200, np.uint8), np.zeros((256, 256), np.uint8)
+    image[100:108], mask[100:108] = 0, 255
+    Image.fromarray(image).save(base / "test_img" / "a.jpg", quality=100)
+    Image.fromarray(mask).save(base / "test_lab" / "a.png")
+    return base
+
+
+def test_block_set(block_set):
+    subject = evaluate.Subject(dark_is_crack, ("clean", "crack"), SCAN)
+    report = evaluate.evaluate(subject, block_set)
+    assert report["layout"] == "blocks"
+    assert report["accuracy"] == 1.0 and report["auc"] == 1.0
+    assert report["sources"]["set"]["picture_recall"]["count"] == 1
+    with pytest.raises(ValueError, match="unknown split"):
+        evaluate.evaluate(subject, block_set, "val")
+    with pytest.raises(ValueError, match="scanning model"):
+        evaluate.evaluate(evaluate.Subject(dark_is_crack, ("clean", "crack")), block_set)
+
+
+def test_class_folders(tmp_path):
+    for name, level in (("dark", 10), ("light", 240)):
+        (tmp_path / name).mkdir()
+        for i in range(3):
+            Image.fromarray(np.full((20, 20), level, np.uint8)).save(tmp_path / name / f"{i}.png")
+
+    def run(image):
+        return np.array([[[128.0 - image.mean(), image.mean() - 128.0]]], np.float32)
+
+    report = evaluate.evaluate(evaluate.Subject(run, ("dark", "light")), tmp_path)
+    assert report["confusion"] == [[3, 0], [0, 3]] and report["layout"] == "folders"
+    with pytest.raises(ValueError, match="none of"):
+        evaluate.evaluate(evaluate.Subject(run, ("a", "b")), tmp_path)
+
+
+def test_neu_layout_uses_whole_groups(tmp_path):
+    rows = ["image,class,group"]
+    for label, c in enumerate(neu_cls.CLASSES):
+        (tmp_path / "images" / c).mkdir(parents=True)
+        for i in range(10):
+            Image.fromarray(np.full((20, 20), 40 * label, np.uint8)).save(tmp_path / "images" / c / f"{c}_{i}.png")
+            rows.append(f"{c}_{i},{c},{c}{i // 2}")
+    (tmp_path / "groups.csv").write_text("\n".join(rows) + "\n")
+
+    def run(image):
+        return np.eye(6, dtype=np.float32)[int(image[0, 0]) // 40][None, None]
+
+    report = evaluate.evaluate(evaluate.Subject(run, neu_cls.CLASSES), tmp_path)
+    assert report["count"] == 12 and report["accuracy"] == 1.0 and report["errors"] == []
+    assert evaluate.evaluate(evaluate.Subject(run, neu_cls.CLASSES), tmp_path, "all")["count"] == 60
+
+
+def test_no_torch_on_this_side():
+    code = "import sys; sys.modules['torch'] = None; import aoienet.data.evaluate, aoienet.cli.eval"
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})

@@ -1,0 +1,135 @@
+"""Two epochs straight equal one epoch, a kill and one resumed epoch, bit by bit."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch")
+
+from aoienet.data.datasets import neu_cls  # noqa: E402
+from aoienet.train import loop, recipes, runs  # noqa: E402
+
+
+class Tiny(torch.nn.Module):
+    """A stand-in with dropout, so that the random state matters."""
+
+    def __init__(self, classes):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(1, 4, 7, 8)
+        self.bn = torch.nn.BatchNorm2d(4)
+        self.last = torch.nn.Linear(4, classes)
+
+    def forward(self, x):
+        x = torch.dropout(torch.relu(self.bn(self.conv(x / 32))).mean((2, 3)), 0.5, self.training)
+        return self.last(x)
+
+
+def make_net(name, num_classes, in_channels):
+    return Tiny(num_classes)
+
+
+@pytest.fixture
+def root(tmp_path):
+    base = tmp_path / "neu_cls"
+    rng = np.random.default_rng(0)
+    rows = ["image,class,group"]
+    for c in neu_cls.CLASSES:
+        (base / "images" / c).mkdir(parents=True)
+        for i in range(10):
+            Image.fromarray(rng.integers(0, 256, (40, 40), dtype=np.uint8)).save(base / "images" / c / f"{c}_{i}.png")
+            rows.append(f"{c}_{i},{c},{c}{i // 2}")
+    (base / "groups.csv").write_text("\n".join(rows) + "\n")
+    return tmp_path
+
+
+def recipe(epochs=2):
+    return recipes.get("neu_cls", [f"epochs={epochs}", "batch=8", "val_fraction=0.2"])
+
+
+class Killed(Exception):
+    pass
+
+
+def test_resume_is_bit_exact(root, tmp_path, monkeypatch):
+    loop.train(recipe(), root, tmp_path / "a", make_net=make_net, say=lambda t: None)
+    whole = loop.train_epoch
+
+    def kill_in_second(net, optimiser, task, r, epoch):
+        if epoch == 1:
+            raise Killed
+        return whole(net, optimiser, task, r, epoch)
+
+    monkeypatch.setattr(loop, "train_epoch", kill_in_second)
+    with pytest.raises(Killed):
+        loop.train(recipe(), root, tmp_path / "b", make_net=make_net, say=lambda t: None)
+    monkeypatch.setattr(loop, "train_epoch", whole)
+    torch.manual_seed(99)
+    loop.train(recipe(), root, tmp_path / "b", resume=True, make_net=make_net, say=lambda t: None)
+    a, b = runs.read_checkpoint(tmp_path / "a"), runs.read_checkpoint(tmp_path / "b")
+    assert a["state"].keys() == b["state"].keys()
+    for key, value in a["state"].items():
+        assert value.numpy().tobytes() == b["state"][key].numpy().tobytes(), key
+    assert torch.equal(a["random"]["torch"], b["random"]["torch"])
+    for i, state in a["optimiser"]["state"].items():
+        assert torch.equal(state["exp_avg"], b["optimiser"]["state"][i]["exp_avg"])
+    first, second = ([r | {"seconds": 0} for r in c["history"]] for c in (a, b))
+    assert first == second
+
+
+def test_files_of_a_run(root, tmp_path):
+    out = tmp_path / "run"
+    result = loop.train(recipe(1), root, out, make_net=make_net, say=lambda t: None)
+    there = {p.name for p in out.iterdir()}
+    files = "checkpoint.pt confusion.png curves.png metrics.csv metrics.jsonl recipe.json result.json"
+    assert there == set(files.split())
+    row = json.loads((out / "metrics.jsonl").read_text())
+    assert {"epoch", "lr", "loss", "train_accuracy", "val_accuracy", "seconds"} <= row.keys()
+    assert result == json.loads((out / "result.json").read_text())
+    assert sum(map(sum, result["confusion"])) == result["count"] == 12
+    low, high = result["accuracy_interval95"]
+    assert low <= result["accuracy"] <= high
+
+
+def test_existing_run_and_changed_recipe_are_refused(root, tmp_path):
+    loop.train(recipe(1), root, tmp_path / "run", make_net=make_net, say=lambda t: None)
+    with pytest.raises(FileExistsError, match="--resume"):
+        loop.train(recipe(1), root, tmp_path / "run", make_net=make_net)
+    with pytest.raises(ValueError, match="epochs"):
+        loop.train(recipe(2), root, tmp_path / "run", resume=True, make_net=make_net)
+    with pytest.raises(FileNotFoundError):
+        loop.train(recipe(1), root, tmp_path / "none", resume=True, make_net=make_net)
+
+
+def test_learning_rate_warms_up_and_ends_at_zero():
+    r = recipes.get("neu_cls", ["epochs=4"])
+    rates = [loop.learning_rate(r, s, 10) for s in range(41)]
+    assert rates[0] == pytest.approx(r.lr / 10)
+    assert max(rates) == pytest.approx(r.lr)
+    assert rates[40] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_only_kernels_decay():
+    net = Tiny(3)
+    kernels, others = loop.make_optimiser(net, recipe()).param_groups
+    assert [p.shape for p in kernels["params"]] == [net.conv.weight.shape]
+    assert kernels["weight_decay"] > 0 and others["weight_decay"] == 0
+
+
+def test_prefetch_keeps_the_order():
+    jobs = [lambda i=i: i for i in range(23)]
+    assert list(loop.prefetch(jobs, 3)) == list(range(23))
+
+
+def test_overrides():
+    assert recipes.get("neu_cls", ["lr=0.5", "batch=7"]).batch == 7
+    with pytest.raises(ValueError, match="did you mean 'epochs'"):
+        recipes.get("neu_cls", ["epoch=3"])
+    with pytest.raises(ValueError, match="did you mean 'neu_cls'"):
+        recipes.get("neu_clss")
+    with pytest.raises(ValueError, match="int"):
+        recipes.get("neu_cls", ["epochs=many"])
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        recipes.get("neu_cls").epochs = 3
