@@ -1,0 +1,136 @@
+"""Pure geometry of a scan: which blocks a picture has, and which pixels a tile must hand to the network.
+
+Block (i, j) covers rows i * stride_px ... + block_px, columns alike (docs/format.md, Scan geometry). The picture is
+extended at its
+right and lower edge to the next whole block. A tile starts at a multiple of stride_px and extends halo_px beyond its
+blocks on each
+side that is not a border of the picture, so its blocks get the same bits as in the whole picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+
+class GeometryError(ValueError):
+    """A picture or a scan geometry that cannot be cut into blocks."""
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Block, block stride and halo in pixels; total stride in pixels per position of the last map."""
+
+    block_px: int
+    stride_px: int
+    halo_px: int
+    total_stride: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.stride_px <= self.block_px:
+            raise GeometryError(
+                f"block_stride_px must lie in 1..block_px; received {self.stride_px}, block_px={self.block_px}."
+            )
+        if self.halo_px < 0 or self.halo_px % self.stride_px:
+            raise GeometryError(
+                f"halo_px must be a multiple of block_stride_px; "
+                f"received {self.halo_px}, block_stride_px={self.stride_px}."
+            )
+        if self.total_stride < 1 or self.block_px % self.total_stride or self.stride_px % self.total_stride:
+            raise GeometryError(
+                "block_px and block_stride_px must be multiples of total_stride; received "
+                f"{self.block_px}, {self.stride_px}, total_stride={self.total_stride}."
+            )
+
+    @classmethod
+    def from_header(cls, scan: Mapping) -> Geometry:
+        """The geometry of an .aoie file's `scan` entry."""
+        return cls(
+            int(scan["block_px"]), int(scan["block_stride_px"]), int(scan["halo_px"]), int(scan.get("total_stride", 1))
+        )
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All blocks of a picture of height x width; padded_* is the size after extension to whole blocks."""
+
+    height: int
+    width: int
+    rows: int
+    cols: int
+    padded_height: int
+    padded_width: int
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Blocks [row0, row1) x [col0, col1) and the pixels [y0, y1) x [x0, x1) of the extended picture they need.
+
+    skip_rows, skip_cols: blocks of the halo that stand before the first wanted one in the network's answer.
+    """
+
+    index: int
+    row0: int
+    row1: int
+    col0: int
+    col1: int
+    y0: int
+    y1: int
+    x0: int
+    x1: int
+    skip_rows: int
+    skip_cols: int
+
+
+def block_grid(height: int, width: int, geometry: Geometry) -> Grid:
+    """The grid of blocks that covers the whole picture.
+
+    Example: 100 x 130 px with blocks of 64 every 32 -> 3 x 4 blocks, extended to 128 x 160.
+    Raises   GeometryError: a side is shorter than one block.
+    """
+    if height < geometry.block_px or width < geometry.block_px:
+        raise GeometryError(
+            f"a picture must hold at least one block of {geometry.block_px}x{geometry.block_px} px; "
+            f"received {width}x{height} px (width x height)."
+        )
+    rows, cols = (_count(n, geometry) for n in (height, width))
+    return Grid(height, width, rows, cols, _extent(rows, geometry), _extent(cols, geometry))
+
+
+def tile_blocks(tile_px: int, geometry: Geometry) -> int:
+    """How many block steps a tile of at most tile_px pixels (without its halo) holds; at least one."""
+    return max(1, (tile_px - geometry.block_px) // geometry.stride_px + 1)
+
+
+def row_bands(grid: Grid, geometry: Geometry, tile_height_px: int) -> list[tuple[int, int]]:
+    """[row0, row1) of each horizontal band of tiles, top to bottom."""
+    step = tile_blocks(tile_height_px, geometry)
+    return [(r, min(r + step, grid.rows)) for r in range(0, grid.rows, step)]
+
+
+def tiles(grid: Grid, geometry: Geometry, tile_hw: tuple[int, int]) -> Iterator[Tile]:
+    """Tiles in reading order; every block belongs to exactly one. tile_hw: largest size of a tile's blocks in
+    pixels, without halo."""
+    step = tile_blocks(tile_hw[1], geometry)
+    index = 0
+    for row0, row1 in row_bands(grid, geometry, tile_hw[0]):
+        y0, y1, skip_rows = _span(row0, row1, grid.padded_height, geometry)
+        for col0 in range(0, grid.cols, step):
+            col1 = min(col0 + step, grid.cols)
+            x0, x1, skip_cols = _span(col0, col1, grid.padded_width, geometry)
+            yield Tile(index, row0, row1, col0, col1, y0, y1, x0, x1, skip_rows, skip_cols)
+            index += 1
+
+
+def _count(size_px: int, geometry: Geometry) -> int:
+    return -(-(size_px - geometry.block_px) // geometry.stride_px) + 1
+
+
+def _extent(count: int, geometry: Geometry) -> int:
+    return (count - 1) * geometry.stride_px + geometry.block_px
+
+
+def _span(first: int, last: int, padded_px: int, geometry: Geometry) -> tuple[int, int, int]:
+    start = max(0, first * geometry.stride_px - geometry.halo_px)
+    stop = min(padded_px, (last - 1) * geometry.stride_px + geometry.block_px + geometry.halo_px)
+    return start, stop, (first * geometry.stride_px - start) // geometry.stride_px

@@ -1,0 +1,93 @@
+"""pack and verify on a run folder with an untrained network: the chain's joint, without a data set."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+torch = pytest.importorskip("torch")
+
+from aoienet.cli import app  # noqa: E402
+from aoienet.engine import Model  # noqa: E402
+from aoienet.models import create_model  # noqa: E402
+from aoienet.train import recipes, runs  # noqa: E402
+
+RESULT = {
+    "accuracy": 0.75,
+    "accuracy_interval95": [0.5, 0.9],
+    "correct": 3,
+    "count": 4,
+    "classes": ["clean", "crack"],
+    "per_class": {
+        name: {
+            "precision": 0.5,
+            "precision_interval95": [0.1, 0.9],
+            "recall": 1.0,
+            "recall_interval95": [0.2, 1.0],
+            "f1": 0.667,
+            "count": 2,
+        }
+        for name in ("clean", "crack")
+    },
+    "confusion": [[2, 0], [1, 1]],
+    "auc": 0.9,
+    "test": {"deepcrack256": {"clean_dropped": {"value": 0.5, "count": 1, "of": 2, "interval95": [0.0, 1.0]}}},
+    "split": "by photograph",
+    "command": "aoienet train --recipe crack_blocks",
+    "threshold": -0.5,
+    "temperature": 1.5,
+}
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+    recipe = recipes.get("crack_blocks")
+    torch.manual_seed(0)
+    kwargs = {"num_classes": 2, "in_channels": 1}
+    net = create_model(recipe.model, **kwargs)
+    with torch.no_grad():
+        net.train()(torch.randint(-127, 128, (2, 1, 128, 128)).float())
+    folder = tmp_path / "run"
+    folder.mkdir()
+    document = {"recipe": runs.recipe_dict(recipe), "model_name": recipe.model, "model_kwargs": kwargs}
+    runs.save_checkpoint(
+        folder, document | {"state": net.state_dict(), "epoch": 1, "random": runs.random_states(), "history": []}
+    )
+    runs.write_json(folder / "result.json", RESULT | {"at_threshold": {k: RESULT[k] for k in ("per_class", "classes")}})
+    return folder
+
+
+def call(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_pack_writes_file_and_card_and_verify_finds_no_differing_bit(run_folder, tmp_path):
+    out = tmp_path / "blocks.aoie"
+    answer = call("pack", run_folder, "-o", out, "--json")
+    assert answer.exit_code == 0, answer.output
+    model = Model.open(out)
+    assert json.loads(answer.stdout)["sha256"] == model.sha256
+    assert model.scan["threshold"] == -0.5 and model.scan["halo_px"] == 64
+    text = out.with_suffix(".md").read_text()
+    assert "75.00 %" in text and "by photograph" in text and "| clean | 2 |" in text
+    answer = call("verify", out, run_folder, "--blocks", 100, "--full", 1, "--json")
+    assert answer.exit_code == 0, answer.output
+    document = json.loads(answer.stdout)
+    assert document["passed"] and document["blocks"] >= 100 and document["bits"] > 1_000_000
+
+
+def test_verify_of_another_run_fails_with_exit_code_2_and_names_the_layer(run_folder, tmp_path):
+    out = tmp_path / "blocks.aoie"
+    assert call("pack", run_folder, "-o", out).exit_code == 0
+    checkpoint = runs.read_checkpoint(run_folder)
+    checkpoint["state"]["units.1.planes.bn.0.bias"] += 0.1
+    runs.save_checkpoint(run_folder, checkpoint)
+    answer = call("verify", out, run_folder, "--blocks", 49, "--full", 1)
+    assert answer.exit_code == 2
+    assert "FAILED first in value" in answer.output and "units.1.planes" in answer.output
+
+
+def test_pack_of_a_missing_run_says_so(tmp_path):
+    answer = call("pack", tmp_path / "none", "-o", tmp_path / "m.aoie")
+    assert answer.exit_code == 1 and "none" in answer.output
+    assert not (tmp_path / "m.aoie").exists()

@@ -1,0 +1,130 @@
+"""The scan loop: the same scores for every tiling and number of jobs, and the same as the whole picture at once."""
+
+import threading
+
+import numpy as np
+import pytest
+import toy
+
+from aoienet.scan.runner import Decision, Shrinker, log_odds, scan_source
+from aoienet.scan.sources import Source
+from aoienet.scan.tiles import Geometry
+
+
+class Held(Source):
+    """A picture in memory that checks how it is read: top to bottom, each row once."""
+
+    def __init__(self, pixels):
+        self.pixels, self.next = pixels, 0
+        self.height, self.width = pixels.shape[:2]
+        self.channels, self.notes, self.white_level = (1 if pixels.ndim == 2 else 3), [], 255
+
+    def read(self, y0, y1):
+        assert y0 == self.next and y1 > y0
+        self.next = y1
+        return self.pixels[y0:y1]
+
+
+@pytest.fixture(scope="module")
+def picture():
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (237, 341), dtype=np.uint8)
+
+
+def scan(pixels, tile_hw=(10**6, 10**6), jobs=1, geometry=toy.GEOMETRY):
+    every = geometry.stride_px // toy.GEOMETRY.stride_px
+    run = toy.run if every == 1 else lambda image: toy.run(image)[::every, ::every]
+    return scan_source(Held(pixels), run, geometry, toy.DECISION, jobs=jobs, tile_hw=tile_hw)
+
+
+@pytest.mark.parametrize("tile_hw", [(1, 1), (32, 64), (48, 200), (100, 48), (64, 10**6), (10**6, 64)])
+def test_scores_do_not_depend_on_tiles_or_jobs(picture, tile_hw):
+    whole = scan(picture)
+    for jobs in (1, 3):
+        cut = scan(picture, tile_hw, jobs)
+        assert cut.scores_HW.tobytes() == whole.scores_HW.tobytes()
+        assert cut.thumb.tobytes() == whole.thumb.tobytes()
+
+
+def test_whole_picture_equals_the_model_on_the_mirrored_picture(picture):
+    padded = np.pad(picture, [(0, 240 - 237), (0, 352 - 341)], mode="reflect")
+    np.testing.assert_array_equal(scan(picture, (64, 96)).scores_HW, log_odds(toy.run(padded), 1, 2.0))
+
+
+def test_a_halo_that_is_too_small_is_noticed_by_these_tests(picture):
+    small = Geometry(32, 16, 0, 8)
+    assert (scan(picture, (64, 64), geometry=small).scores_HW != scan(picture).scores_HW).any()
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (33, 95), (63, 32), (37, 37, 3), (95, 64)])
+def test_small_and_color_pictures_are_covered(shape):
+    pixels = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    for geometry in (toy.GEOMETRY, Geometry(32, 32, 32, 8)):
+        results = [scan(pixels, tile, geometry=geometry).scores_HW for tile in ((1, 1), (10**6, 10**6))]
+        assert results[0].tobytes() == results[1].tobytes()
+
+
+def test_wide_pictures_are_read_in_thin_bands(picture, monkeypatch):
+    from aoienet.scan import runner
+
+    whole = scan(picture)
+    monkeypatch.setattr(runner, "BAND_BYTES", 80 * picture.shape[1])
+    assert scan(picture).scores_HW.tobytes() == whole.scores_HW.tobytes()
+
+
+def test_few_tiles_are_in_flight(picture):
+    lock, now, most = threading.Lock(), [0], [0]
+
+    def slow(pixels):
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        out = toy.run(pixels)
+        with lock:
+            now[0] -= 1
+        return out
+
+    scan_source(Held(picture), slow, toy.GEOMETRY, toy.DECISION, jobs=2, tile_hw=(32, 32))
+    assert most[0] <= 2
+
+
+def test_score_is_log_odds_over_all_other_classes_divided_by_temperature():
+    logits = np.log(np.array([[[0.2, 0.5, 0.3]]]))
+    assert log_odds(logits, 1, 1.0)[0, 0] == pytest.approx(0.0, abs=1e-6)
+    assert log_odds(logits, 0, 0.5)[0, 0] == pytest.approx(np.log(0.25) / 0.5, rel=1e-6)
+    assert log_odds(np.array([[[1000.0, -1000.0, 999.0]]]), 1, 1.0)[0, 0] == pytest.approx(-2000.3133, abs=1e-3)
+
+
+def test_wrong_answers_of_a_model_are_refused(picture):
+    for bad, rule in (
+        (lambda p: np.zeros((1, 1, 2), np.float32), "every block"),
+        (lambda p: np.full_like(toy.run(p), np.nan), "finite"),
+    ):
+        with pytest.raises(ValueError, match=rule):
+            scan_source(Held(picture), bad, toy.GEOMETRY, toy.DECISION)
+    with pytest.raises(ValueError, match="jobs"):
+        scan(picture, jobs=0)
+    with pytest.raises(ValueError, match="temperature"):
+        Decision(1, 0.0, 0.0)
+
+
+def test_progress_ends_at_the_number_of_tiles(picture):
+    calls = []
+    scan_source(
+        Held(picture), toy.run, toy.GEOMETRY, toy.DECISION, tile_hw=(64, 64), progress=lambda *c: calls.append(c)
+    )
+    assert calls[-1][0] == calls[-1][1] == len(calls)
+
+
+@pytest.mark.parametrize("shape", [(100, 60), (101, 67), (50, 99, 3)])
+def test_shrinker_is_the_mean_of_each_square_whatever_the_bands(shape):
+    pixels = np.random.default_rng(2).integers(0, 256, shape, dtype=np.uint8)
+    results = []
+    for step in (1, 7, 1000):
+        shrinker = Shrinker(*shape[:2], max_px=25)
+        for y in range(0, shape[0], step):
+            shrinker.add(pixels[y : y + step])
+        results.append(shrinker.result())
+    f = -(-max(shape[:2]) // 25)
+    assert all(r.tobytes() == results[0].tobytes() for r in results) and max(results[0].shape[:2]) <= 25
+    assert results[0][1, 2].tolist() == pytest.approx(pixels[f : 2 * f, 2 * f : 3 * f].mean(axis=(0, 1)), abs=0.5)

@@ -1,0 +1,63 @@
+"""Exact geometry of blocks and tiles."""
+
+import numpy as np
+import pytest
+
+from aoienet.scan.tiles import Geometry, GeometryError, block_grid, tiles
+
+G = Geometry(block_px=64, stride_px=32, halo_px=64, total_stride=8)
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "padded"), [(64, 1, 64), (65, 2, 96), (96, 2, 96), (97, 3, 128), (100, 3, 128), (1000, 31, 1024)]
+)
+def test_grid_covers_the_picture_and_extends_it_to_whole_blocks(size, count, padded):
+    grid = block_grid(size, 64, G)
+    assert (grid.rows, grid.padded_height) == (count, padded)
+    assert 0 <= grid.padded_height - size < G.stride_px
+
+
+def test_boxes_of_tiles_are_exact():
+    grid = block_grid(200, 300, G)
+    boxes = [(t.row0, t.row1, t.col0, t.col1, t.y0, t.y1, t.x0, t.x1, t.skip_rows, t.skip_cols)
+             for t in tiles(grid, G, (128, 160))]  # fmt: skip
+    assert boxes == [
+        (0, 3, 0, 4, 0, 192, 0, 224, 0, 0),
+        (0, 3, 4, 8, 0, 192, 64, 320, 0, 2),
+        (0, 3, 8, 9, 0, 192, 192, 320, 0, 2),
+        (3, 6, 0, 4, 32, 224, 0, 224, 2, 0),
+        (3, 6, 4, 8, 32, 224, 64, 320, 2, 2),
+        (3, 6, 8, 9, 32, 224, 192, 320, 2, 2),
+    ]
+
+
+@pytest.mark.parametrize("tile_hw", [(1, 1), (64, 64), (100, 500), (333, 90), (5000, 5000)])
+def test_every_block_belongs_to_exactly_one_tile(tile_hw):
+    grid = block_grid(515, 388, G)
+    seen = np.zeros((grid.rows, grid.cols), int)
+    for t in tiles(grid, G, tile_hw):
+        seen[t.row0 : t.row1, t.col0 : t.col1] += 1
+        assert t.y0 % G.stride_px == 0 and t.x0 % G.stride_px == 0
+        assert t.y1 <= grid.padded_height and t.x1 <= grid.padded_width
+        assert (t.y1 - t.y0 - G.block_px) // G.stride_px + 1 >= t.skip_rows + t.row1 - t.row0
+    assert (seen == 1).all()
+
+
+def test_a_picture_smaller_than_one_block_is_refused_with_its_size():
+    with pytest.raises(GeometryError, match="at least one block of 64x64 px; received 300x63"):
+        block_grid(63, 300, G)
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [((64, 65, 0, 1), "block_stride_px"), ((64, 0, 0, 1), "block_stride_px"), ((64, 32, 48, 8), "multiple of block_stride"),
+     ((64, 32, -32, 8), "halo_px"), ((64, 20, 20, 8), "total_stride"), ((64, 32, 64, 0), "total_stride")],
+)  # fmt: skip
+def test_impossible_geometry_names_the_rule(values, rule):
+    with pytest.raises(GeometryError, match=rule):
+        Geometry(*values)
+
+
+def test_geometry_is_read_from_a_header():
+    entry = {"block_px": 64, "block_stride_px": 32, "halo_px": 64, "total_stride": 8, "defect": 1}
+    assert Geometry.from_header(entry) == G
