@@ -1,0 +1,107 @@
+# All set-up happens in .venv; stamp files in it say what is done, so a second call is offline.
+#   make demo | test | check | dev | test-all | runtime | sanitize | bench | golden | sz | clean     make test T=quant: one room
+
+PYTHON ?= python3
+T ?=
+JOBS := 2
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip
+CMAKE := $(or $(shell command -v cmake 2>/dev/null),$(BIN)/cmake)
+CTEST := $(or $(shell command -v ctest 2>/dev/null),$(BIN)/ctest)
+NATIVE := CMakeLists.txt $(shell find runtime/src runtime/include bindings runtime/CMakeLists.txt -type f 2>/dev/null)
+CXX_FILES = $(shell find runtime bindings -type f \( -name '*.cc' -o -name '*.c' -o -name '*.h' -o -name '*.inl' \))
+TESTS := tests$(if $(T),/$(T))
+export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.NOTPARALLEL:
+.PHONY: help dev check format test test-slow test-all runtime sanitize bench golden demo sz clean no-nvidia
+
+help:
+	@sed -n '2p' Makefile
+
+# --- set-up -----------------------------------------------------------------------------------------------------------
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# One resolve with everything in it: a torch installed on its own would bring gigabytes of CUDA packages.
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install -q -c constraints.txt -e ".[train,dev]"
+	@touch $(VENV)/.base $@
+
+# The field side alone, without PyTorch; also what rebuilds the extension after a change in C++.
+$(VENV)/.base: pyproject.toml constraints.txt $(NATIVE) | $(BIN)/python
+	$(PIP) install -q -c constraints.txt -e .
+	@touch $@
+
+$(BIN)/cmake: | $(BIN)/python
+	$(PIP) install -q cmake ninja
+
+dev: $(VENV)/.dev $(VENV)/.base
+
+# --- daily loop -------------------------------------------------------------------------------------------------------
+
+check: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
+
+format: dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CXX_FILES)
+
+test: dev no-nvidia
+	$(BIN)/python -m pytest $(TESTS) -q -m "not slow"
+
+test-slow: dev
+	$(BIN)/python -m pytest $(TESTS) -q -m slow
+
+test-all: dev no-nvidia runtime sanitize
+	$(BIN)/python -m pytest $(TESTS) -q
+
+# On a machine without a GPU no CUDA package may have come in.
+no-nvidia: dev
+	@if ! command -v nvidia-smi >/dev/null 2>&1 && $(PIP) list --format=freeze | grep -i '^nvidia-'; then \
+	  echo "no nvidia-* package on a CPU machine; received the list above." \
+	       "Point pip at an index with CPU builds of torch (PIP_EXTRA_INDEX_URL), then: rm -rf $(VENV)" >&2; exit 1; fi
+
+# --- the C++ runtime alone --------------------------------------------------------------------------------------------
+
+runtime: | $(CMAKE)
+	$(CMAKE) -S runtime -B build/runtime -DCMAKE_BUILD_TYPE=Release
+	$(CMAKE) --build build/runtime -j$(JOBS)
+	$(CTEST) --test-dir build/runtime --output-on-failure
+
+sanitize: | $(CMAKE)
+	$(CMAKE) -S runtime -B build/asan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DAOIENET_SANITIZE=ON
+	$(CMAKE) --build build/asan -j$(JOBS)
+	$(CTEST) --test-dir build/asan --output-on-failure
+
+# --- results ----------------------------------------------------------------------------------------------------------
+
+bench: dev
+	$(BIN)/python benchmarks/runtime.py
+
+golden: dev
+	$(BIN)/python tests/golden/make.py
+
+demo: $(VENV)/.base
+	$(BIN)/aoienet demo --out demo_out --overwrite
+	@echo "Look at demo_out/overlay.png (heat map) and demo_out/blocks.csv (one line per block)."
+
+# Lines per room: what can go?
+sz:
+	@for room in src/aoienet/*/ runtime/*/ bindings tests benchmarks experiments docs; do \
+	  [ -d $$room ] || continue; \
+	  printf '%7d  %s\n' $$(find $$room -type f \( -name '*.py' -o -name '*.cc' -o -name '*.c' -o -name '*.h' -o -name '*.inc' \
+	    -o -name '*.md' \) -exec cat {} + | wc -l) $$room; done
+	@printf '%7d  %s\n' $$(cat src/aoienet/*.py | wc -l) 'src/aoienet/*.py'
+
+clean:
+	rm -rf build dist demo_out htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
