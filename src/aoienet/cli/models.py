@@ -27,7 +27,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
         print("no model ships with this installation")
         return
     rows = [
-        [e["name"], e["use"], ", ".join(e["classes"]), f"{e['bytes'] / 1e3:.0f} kB", _metrics(e["card"])]
+        [e["name"], e["use"], ", ".join(e["classes"]), f"{e['bytes'] / 1e3:.0f} kB", _measured(e["result"])]
         for e in entries
     ]
     _common.print_table(["name", "use", "classes", "size", "measured"], rows)
@@ -47,14 +47,13 @@ def describe(name: str) -> dict[str, Any]:
         "bytes": path.stat().st_size,
         "sha256": model.sha256,
         "file": str(path),
-        "card": meta.get("card", meta.get("metrics", {})),
+        "result": meta.get("result", {}),
     }
 
 
-def _metrics(card: Any) -> str:
-    if not isinstance(card, dict):
+def _measured(result: dict[str, Any]) -> str:
+    """Accuracy on the test part with its exact 95 % interval, as the training run recorded it."""
+    if "accuracy" not in result:
         return ""
-    flat = card.get("metrics", card)
-    return ", ".join(
-        f"{k} {v:.4g}" for k, v in flat.items() if isinstance(v, (int, float)) and not isinstance(v, bool)
-    )[:100]
+    low, high = result["accuracy_interval95"]
+    return f"{100 * result['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f}, n {result['count']})"

@@ -75,6 +75,11 @@ def card(header: dict[str, Any], file_bytes: int, sha256: str) -> str:
     ]
     lines[-1] += f"exact 95 % interval {interval(result['accuracy_interval95'])})."
     lines += ["", *class_table(result), "", *confusion_table(result)]
+    if "scan" in header:
+        lines += [
+            "",
+            "The intervals take decisions as independent; blocks of one photograph are not, so they are too narrow.",
+        ]
     if "auc" in result:
         lines += [
             "",

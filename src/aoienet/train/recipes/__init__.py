@@ -33,6 +33,7 @@ class Recipe:
     split: str = "grouped"
     val_fraction: float = 0.05
     loss: str = "cross_entropy"
+    label_smoothing: float = 0.0
     window_px: int = 0
     eps_levels: float = 2.0
     scale: float = 32.0

@@ -27,4 +27,5 @@ def crack_blocks() -> Recipe:
         photo_per_epoch=96,
         scale_least=0.8,
         scale_most=1.6,
+        keep_recall=0.95,
     )

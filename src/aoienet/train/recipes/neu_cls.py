@@ -15,4 +15,7 @@ def neu_cls() -> Recipe:
         batch=32,
         lr=2e-3,
         window_px=0,
+        label_smoothing=0.1,
+        scale_least=0.8,
+        scale_most=1.3,
     )

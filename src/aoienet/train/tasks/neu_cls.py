@@ -23,7 +23,7 @@ def open_task(recipe: Recipe, root: Path) -> NeuClsTask:
 
 
 class NeuClsTask:
-    """Flips, turns, shifts, gain; standardised per picture; cross-entropy."""
+    """Flips, turns, shifts or zooms, gain; standardised per picture; cross-entropy."""
 
     def __init__(self, recipe: Recipe, data: neu_cls.NeuCls) -> None:
         self.recipe, self.data = recipe, data
@@ -42,7 +42,11 @@ class NeuClsTask:
         """One augmented picture, transformed."""
         rng = np.random.default_rng([self.recipe.seed, epoch, i])
         (image,) = augment.dihedral(rng, self.data.images_NHW[i])
-        image = augment.shift(rng, image, 12)
+        scales = (self.recipe.scale_least, self.recipe.scale_most)
+        if scales == (1.0, 1.0):
+            image = augment.shift(rng, image, 12)
+        else:
+            (image,) = augment.scaled_crop(rng, (image,), image.shape[0], scales)
         if rng.random() < 0.8:
             image = augment.gain(rng, image, self.recipe.gain_spread)
         if rng.random() < 0.1:
@@ -60,7 +64,7 @@ class NeuClsTask:
         return [partial(self._batch, epoch, order[i : i + size]) for i in starts]
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return F.cross_entropy(logits, labels)
+        return F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
 
     def correct(self, logits: torch.Tensor, labels: torch.Tensor) -> tuple[int, int]:
         return int((logits.argmax(1) == labels).sum()), len(labels)
