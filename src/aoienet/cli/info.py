@@ -38,6 +38,8 @@ def info(
         print(json.dumps(document, indent=2))
         return
     for key, value in document.items():
+        if key == "meta":  # the whole training record: --json prints it
+            continue
         print(f"{key}: {value if isinstance(value, str) else json.dumps(value)}")
 
 

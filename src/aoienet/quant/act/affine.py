@@ -68,5 +68,5 @@ class Quantizer(nn.Module):
 
     def legal_values(self) -> tuple[float, float]:
         """The low and the high value of the set."""
-        alpha, beta = float(self.half_distance()), float(self.beta)
+        alpha, beta = float(self.half_distance().detach()), float(self.beta.detach())
         return beta - alpha, beta + alpha
