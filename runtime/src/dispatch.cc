@@ -17,9 +17,9 @@ const Line kLines[] = {
 #undef AOIE_KERNEL
 };
 
-const char* const kNames[] = {"raw",      "center",    "standardize", "thermometer", "conv_int",
-                              "binarize", "conv_bits", "conv_f32",    "add",         "slopes",
-                              "avgpool2", "maxpool3",  "concat",      "pool",        "linear"};
+const char* const kNames[] = {"raw",       "center",   "standardize", "thermometer", "conv_int", "binarize",
+                              "conv_bits", "conv_f32", "add",         "slopes",      "avgpool2", "maxpool3",
+                              "concat",    "pool",     "peak",        "linear"};
 constexpr int kOpCount = sizeof(kNames) / sizeof(kNames[0]);
 
 }  // namespace

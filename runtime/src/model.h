@@ -13,7 +13,7 @@
 namespace aoie {
 
 constexpr int kMaxOps = 1024, kMaxValues = kMaxOps + 1;
-constexpr int64_t kMaxSide = 65536, kMaxChannels = 4096;
+constexpr int64_t kMaxSide = 65536, kMaxChannels = 4096, kMaxPeak = 64;
 
 enum class Op : uint8_t {
   raw,
@@ -30,6 +30,7 @@ enum class Op : uint8_t {
   maxpool3,
   concat,
   pool,
+  peak,
   linear
 };
 const char* op_name(Op op);
@@ -47,7 +48,7 @@ struct Node {
   int inputs = 0;
   int in[2] = {0, 0};
   int out = 0;
-  int64_t k = 1, s = 1, p = 0;  // pool: k = window, s = stride
+  int64_t k = 1, s = 1, p = 0;  // pool, peak: k = window, s = stride
   int64_t c = 0;                // channels of input 0
   int64_t o = 0, j = 1;         // channels and planes of the output; conv_bits: j = planes of the input
   int64_t window = 0;           // standardize

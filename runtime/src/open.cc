@@ -313,7 +313,7 @@ class Opener {
     if (!op_from_name(name, &node.op))
       refuse(where_ +
                  " is one of thermometer, conv_int, binarize, conv_bits, conv_f32, add, slopes, avgpool2, maxpool3, "
-                 "concat, pool, linear",
+                 "concat, pool, peak, linear",
              name);
     where_ += " (" + name + ")";
     read_ids(json, &node);
@@ -328,7 +328,9 @@ class Opener {
     for (int i = 0; i < node.inputs; ++i) model_.last_use[static_cast<size_t>(node.in[i])] = step;
     model_.last_use[static_cast<size_t>(node.out)] = step;
     if (node.out >= model_.value_count) model_.value_count = node.out + 1;
-    if (node.op == Op::pool) pool_ = static_cast<int>(model_.nodes.size());
+    if (node.op == Op::pool) pool_ = static_cast<int>(model_.nodes.size()), extent_ = node.k, step_ = node.s;
+    if (node.op == Op::peak) extent_ += (node.k - 1) * step_, step_ *= node.s;
+    if (extent_ > kMaxSide || step_ > kMaxSide) refuse(where_ + ": a decision spans at most 65536 positions", extent_);
     model_.nodes.push_back(std::move(node));
   }
 
@@ -381,6 +383,11 @@ class Opener {
         return expect(x, AOIE_F32), expect(y, AOIE_F32), node->o = x.c + y.c, Shape{AOIE_F32, 1, node->o};
       case Op::pool:
         return pool(node, x);
+      case Op::peak:
+        expect(x, AOIE_VEC);
+        node->k = integer(*op_, "window", 1, kMaxPeak, where_);
+        node->s = integer(*op_, "stride", 1, kMaxPeak, where_);
+        return x;
       default:
         return expect(x, AOIE_F32), x;  // avgpool2, maxpool3
     }
@@ -518,10 +525,11 @@ class Opener {
       refuse("scan: block_px and block_stride_px are multiples of total_stride",
              std::vector<int64_t>{block, step, stride});
     if (halo % step != 0) refuse("scan: halo_px is a multiple of block_stride_px", halo);
-    const Node& pool = model_.nodes[static_cast<size_t>(pool_ < 0 ? 0 : pool_)];
-    if (pool_ < 0 || pool.k != block / stride || pool.s != step / stride)
-      refuse("scan: pool.window = block_px / total_stride, pool.stride = block_stride_px / total_stride",
-             std::vector<int64_t>{pool.k, pool.s});
+    if (extent_ != block / stride || step_ != step / stride)
+      refuse(
+          "scan: block_px and block_stride_px are extent and step of the decisions (pool.window, pool.stride, then "
+          "every peak) times total_stride",
+          std::vector<int64_t>{extent_, step_});
     if (stride_ != stride)
       refuse("scan: total_stride is the product of the strides before the pool (" + shown(stride_) + ")", stride);
     if (model_.height < block || model_.width < block) refuse("scan: 'input' holds at least one block", block);
@@ -535,7 +543,8 @@ class Opener {
   std::map<std::string, Tensor> tensors_;
   std::vector<Shape> shapes_;  // by value id
   int64_t planes_ = 1, stride_ = 0;
-  int pool_ = -1;  // index of the last pool
+  int pool_ = -1;                  // index of the last pool
+  int64_t extent_ = 0, step_ = 0;  // of a decision, in positions before the pool
   std::string where_;
   const Json* op_ = nullptr;
 };

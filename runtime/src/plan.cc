@@ -64,6 +64,10 @@ Value infer(const Node& node, const Value& x) {
       y.h = node.k == 0 ? 1 : conv_side(x.h, node.k, node.s, 0);
       y.w = node.k == 0 ? 1 : conv_side(x.w, node.k, node.s, 0);
       break;
+    case Op::peak:
+      y.h = conv_side(x.h, node.k, node.s, 0);
+      y.w = conv_side(x.w, node.k, node.s, 0);
+      break;
     default:
       break;
   }

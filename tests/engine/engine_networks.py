@@ -93,6 +93,17 @@ def scanner(seed: int = 0, c: int = 24) -> tuple[dict[str, Any], dict[str, np.nd
     return net.header(2, {**scan, "temperature": 1.0}), net.tensors
 
 
+def peaks() -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A block scanner whose decision is the peak over 3 x 3 means: total stride 4, block 16, block stride 8."""
+    net = Builder(7, STANDARDIZE)
+    x = net.slopes(net.conv_int(20, 7, 4))
+    x = net.conv_bits(net.binarize(x), 21, 3, 1)
+    x = net.op("peak", [net.op("pool", [x], 21, window=2, stride=1)], 21, window=3, stride=2)
+    net.dense("linear", x, 2)
+    scan = {"block_px": 16, "block_stride_px": 8, "halo_px": 16, "total_stride": 4, "defect": 1, "threshold": 0.0}
+    return net.header(2, {**scan, "temperature": 1.0}), net.tensors
+
+
 def classifier(seed: int, kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """A whole-picture classifier: maxpool3, one plane, odd channel counts; kind: center, window 0, or colour."""
     transform = {"kind": "center"} if kind != "whole" else {**STANDARDIZE, "window_px": 0}
@@ -118,6 +129,7 @@ def thermometer(seed: int, channels: int) -> tuple[dict[str, Any], dict[str, np.
 def everything() -> Iterator[tuple[str, tuple[dict[str, Any], dict[str, np.ndarray]]]]:
     yield "scanner", scanner()
     yield "scanner_wide", scanner(1, 80)
+    yield "scanner_peak", peaks()
     for kind in ("center", "whole", "colour"):
         yield f"classifier_{kind}", classifier(2, kind)
     yield "thermometer_grey", thermometer(3, 1)

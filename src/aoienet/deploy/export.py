@@ -102,6 +102,8 @@ def graph_of(net: BinaryNet) -> GraphWriter:
     for i, part in enumerate(net.units):
         x = unit(g, x, part, f"units.{i}")
     x = g.op("pool", [x], "", {"window": spec.head.window, "stride": spec.head.stride}, {})
+    if spec.head.peak > 1:
+        x = g.op("peak", [x], "", {"window": spec.head.peak, "stride": spec.head.peak_stride}, {})
     weight, bias = fold.fold_linear(net.linear, net.head_bn)
     g.op("linear", [x], "logits", {}, {"weight": weight, "bias": bias})
     return g

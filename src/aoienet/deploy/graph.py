@@ -18,6 +18,7 @@ from aoienet import bits
 
 MAX_OPS = 1_024
 MAX_CLASSES = 4_096
+MAX_PEAK = 64
 MAX_CHANNELS = 4_096
 MAX_SIDE = 65_536
 THERMOMETER_PLANES = 32
@@ -45,6 +46,15 @@ class Value:
     width: int
     planes: int = 1
     stride: int = 1
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Extent and step of a decision in positions of the map before the pool, and that map's stride in pixels."""
+
+    extent: int
+    step: int
+    stride: int
 
 
 class _Op:
@@ -97,11 +107,11 @@ def check_header(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]])
     if not all(isinstance(name, str) for name in classes):
         refuse("'classes' lists strings", classes)
     image = _check_input(header.get("input"))
-    result, pool_entry, pool_in = _walk(header.get("graph"), tensors, image, planes)
+    result, grid = _walk(header.get("graph"), tensors, image, planes)
     if result.channels != len(classes):
         refuse("the last op gives one logit per class", f"{result.channels} logits, {len(classes)} classes")
     if "scan" in header:
-        _check_scan(header["scan"], len(classes), image, pool_entry, pool_in)
+        _check_scan(header["scan"], len(classes), image, grid)
     if "meta" in header and not isinstance(header["meta"], dict):
         refuse("'meta' is a JSON object", type(header["meta"]).__name__)
 
@@ -160,15 +170,13 @@ def _check_input(table: Any) -> Value:
     return Value("u8" if kind == "raw" else "i8", channels, height, width)
 
 
-def _walk(
-    graph: Any, tensors: Mapping[str, NDArray[Any]], image: Value, planes: int
-) -> tuple[Value, Mapping[str, Any] | None, Value]:
-    """Check every op in order; return the result, the last pool and the value that it reads."""
+def _walk(graph: Any, tensors: Mapping[str, NDArray[Any]], image: Value, planes: int) -> tuple[Value, Grid]:
+    """Check every op in order; return the result and the grid of decisions."""
     if not isinstance(graph, list) or not 1 <= len(graph) <= MAX_OPS:
         received = f"{len(graph)} ops" if isinstance(graph, list) else type(graph).__name__
         refuse(f"'graph' lists 1 to {MAX_OPS} ops", received)
     values = {0: image}
-    pool_entry, pool_in = None, image
+    grid = Grid(0, 0, image.stride)
     for index, entry in enumerate(graph):
         check = _find_op(index, entry)
         op = _Op(index, entry, tensors)
@@ -180,10 +188,12 @@ def _walk(
         if result.planes > max(planes, 1):
             refuse(f"{op.where}: planes are at most those of the header ({planes})", result.planes)
         if entry["op"] == "pool":
-            pool_entry, pool_in = entry, inputs[0]
+            grid = Grid(entry["window"], entry.get("stride", 0), inputs[0].stride)
+        if entry["op"] == "peak":
+            grid = Grid(grid.extent + (entry["window"] - 1) * grid.step, grid.step * entry["stride"], grid.stride)
     if graph[-1]["op"] != "linear":
         refuse("the last op is linear", graph[-1]["op"])
-    return result, pool_entry, pool_in
+    return result, grid
 
 
 def _find_op(index: int, entry: Any) -> Callable[..., Value]:
@@ -311,6 +321,12 @@ def _pool(op: _Op, a: Value) -> Value:
     return op.value("vec", a.channels, hw)
 
 
+def _peak(op: _Op, a: Value) -> Value:
+    op.expect(a, "vec")
+    window, stride = op.integer("window", 1, MAX_PEAK), op.integer("stride", 1, MAX_PEAK)
+    return op.value("vec", a.channels, ((a.height - window) // stride + 1, (a.width - window) // stride + 1))
+
+
 def _linear(op: _Op, a: Value) -> Value:
     op.expect(a, "vec")
     weight = op.tensor("weight", "<f4", None, a.channels)
@@ -334,11 +350,12 @@ _OPS: dict[str, Callable[..., Value]] = {
     "maxpool3": _maxpool3,
     "concat": _concat,
     "pool": _pool,
+    "peak": _peak,
     "linear": _linear,
 }
 
 
-def _check_scan(scan: Any, classes: int, image: Value, pool: Mapping[str, Any] | None, pool_in: Value) -> None:
+def _check_scan(scan: Any, classes: int, image: Value, grid: Grid) -> None:
     if not isinstance(scan, dict):
         refuse("'scan' is a JSON object", type(scan).__name__)
     block_px = _integer(scan, "block_px", 1, MAX_SIDE, "scan")
@@ -352,12 +369,12 @@ def _check_scan(scan: Any, classes: int, image: Value, pool: Mapping[str, Any] |
         refuse("scan: block_px and block_stride_px are multiples of total_stride", (block_px, step_px, stride))
     if halo_px % step_px:
         refuse("scan: halo_px is a multiple of block_stride_px", (halo_px, step_px))
-    if pool is None or (pool["window"], pool.get("stride")) != (block_px // stride, step_px // stride):
-        received = None if pool is None else (pool["window"], pool.get("stride"))
-        refuse("scan: pool.window = block_px / total_stride, pool.stride = block_stride_px / total_stride", received)
-    if pool_in.stride != stride:
+    if (grid.extent, grid.step) != (block_px // stride, step_px // stride):
         refuse(
-            "scan: total_stride is the product of the strides before the pool", f"{stride}, product {pool_in.stride}"
+            "scan: block_px and block_stride_px are extent and step of the decisions (pool.window, pool.stride, then every peak) times total_stride",
+            (grid.extent, grid.step),
         )
+    if grid.stride != stride:
+        refuse("scan: total_stride is the product of the strides before the pool", f"{stride}, product {grid.stride}")
     if min(image.height, image.width) < block_px:
         refuse("scan: 'input' holds at least one block", (image.height, image.width, block_px))

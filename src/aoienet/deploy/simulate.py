@@ -245,6 +245,20 @@ def _pool(entry: Entry, tensors: Tensors, x: Array) -> Array:
     return result
 
 
+def _peak(entry: Entry, tensors: Tensors, vec: Array) -> Array:
+    window, step = entry["window"], entry["stride"]
+    rows, columns = ((side - window) // step + 1 for side in vec.shape[:2])
+    if min(rows, columns) < 1:
+        raise ValueError(f"a picture holds at least one block; received a grid of {vec.shape[:2]}, peak of {window}.")
+    best = None
+    for dy in range(window):
+        for dx in range(window):
+            term = vec[dy : dy + (rows - 1) * step + 1 : step, dx : dx + (columns - 1) * step + 1 : step]
+            best = term if best is None else np.where(term > best, term, best)
+    result: Array = np.ascontiguousarray(best)
+    return result
+
+
 _OPS: dict[str, Callable[..., Array]] = {
     "thermometer": _thermometer,
     "conv_int": _conv_int,
@@ -257,5 +271,6 @@ _OPS: dict[str, Callable[..., Array]] = {
     "maxpool3": _maxpool3,
     "concat": _concat,
     "pool": _pool,
+    "peak": _peak,
     "linear": _linear,
 }

@@ -111,6 +111,7 @@ class Reference:
             "conv_f32": self.conv_f32,
             "concat": lambda op, site, values: np.concatenate([values[i] for i in op["in"]], axis=-1),
             "pool": self.pool,
+            "peak": self.peak,
         }
 
     def module(self, site: str, value: Array) -> Array:
@@ -149,6 +150,9 @@ class Reference:
         if op["window"] == 0:
             return hwc(x.mean(dim=(2, 3), keepdim=True))
         return hwc(torch.nn.functional.avg_pool2d(x, op["window"], op["stride"]))
+
+    def peak(self, op: dict[str, Any], site: str, values: Trace) -> Array:
+        return hwc(torch.nn.functional.max_pool2d(nchw(values[op["in"][0]]), op["window"], op["stride"]))
 
     def linear(self, op: dict[str, Any], site: str, values: Trace) -> Array:
         x = torch.from_numpy(values[op["in"][0]].astype(np.float64))

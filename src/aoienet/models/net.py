@@ -87,6 +87,8 @@ class BinaryNet(nn.Module):
         if head.window == 0:
             return self.linear(self.head_bn(x.mean(dim=(2, 3))))
         pooled = F.avg_pool2d(x, head.window, head.stride)
+        if head.peak > 1:
+            pooled = F.max_pool2d(pooled, head.peak, head.peak_stride)
         return F.conv2d(pooled, self.linear.weight[:, :, None, None], self.linear.bias)
 
     def set_progress(self, fraction: float) -> None:

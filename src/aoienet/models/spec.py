@@ -35,11 +35,15 @@ class Stem:
 
 @dataclass(frozen=True)
 class Head:
-    """Mean over the map, or over blocks of `window` positions every `stride`; then a linear layer."""
+    """Mean over the map, or over `window` positions every `stride`, then the peak over `peak` of these every
+    `peak_stride`; then a linear layer. The peak keeps a crack that crosses a corner of a block from being averaged away.
+    """
 
     batchnorm: bool = False
     window: int = 0
     stride: int = 1
+    peak: int = 1
+    peak_stride: int = 1
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ SCAN = NetSpec(
     name="aoienet_scan",
     stem=Stem("conv", ((64, 7, 4),), maxout=True),
     units=residual_pairs(((64, 2, 1), (128, 3, 2))),
-    head=Head(window=8, stride=4),
+    head=Head(window=4, stride=2, peak=3, peak_stride=2),
     in_channels=1,
     input_hw=(256, 256),
     num_classes=2,
