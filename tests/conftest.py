@@ -23,7 +23,8 @@ def random_net():
     import torch
 
     from aoienet.models import create_model
-    from aoienet.nn.layers import Maxout
+    from aoienet.nn.activation.maxout import Maxout
+    from aoienet.quant.act.affine import Affine
 
     def make(name: str, seed: int = 0, **changes):
         torch.manual_seed(seed)
@@ -38,7 +39,7 @@ def random_net():
                 if isinstance(module, Maxout):
                     module.pos.add_(0.3 * torch.randn(module.pos.shape, generator=rng))
                     module.neg.add_(0.5 * torch.randn(module.neg.shape, generator=rng))
-                if hasattr(module, "alpha"):
+                if isinstance(module, Affine):
                     module.alpha.add_(0.3 * torch.rand((), generator=rng))
                     module.beta.add_(0.2 * torch.randn((), generator=rng))
         net.train()  # running statistics of a real forward

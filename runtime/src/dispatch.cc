@@ -17,9 +17,11 @@ const Line kLines[] = {
 #undef AOIE_KERNEL
 };
 
-const char* const kNames[] = {"raw",       "center",   "standardize", "thermometer", "conv_int", "binarize",
-                              "conv_bits", "conv_f32", "add",         "slopes",      "avgpool2", "maxpool3",
-                              "concat",    "pool",     "peak",        "linear"};
+const char* const kNames[] = {
+#define AOIE_OP(name) #name,
+#include "ops/ops.inc"
+#undef AOIE_OP
+};
 constexpr int kOpCount = sizeof(kNames) / sizeof(kNames[0]);
 
 }  // namespace
@@ -33,6 +35,13 @@ bool op_from_name(const std::string& name, Op* op) {
       return true;
     }
   return false;
+}
+
+std::string graph_op_names() {
+  std::string names;
+  for (int i = static_cast<int>(Op::thermometer); i < kOpCount; ++i)
+    names += (names.empty() ? "" : ", ") + std::string(kNames[i]);
+  return names;
 }
 
 Choice find_kernel(Op op, int isa) {

@@ -13,28 +13,16 @@
 namespace aoie {
 
 constexpr int kMaxOps = 1024, kMaxValues = kMaxOps + 1;
-constexpr int64_t kMaxSide = 65536, kMaxChannels = 4096, kMaxPeak = 64;
+constexpr int64_t kMaxSide = 65536, kMaxChannels = 4096, kMaxPeak = 64, kMaxTotalStride = 65536;
 
 enum class Op : uint8_t {
-  raw,
-  center,
-  standardize,  // the transforms make value 0
-  thermometer,
-  conv_int,
-  binarize,
-  conv_bits,
-  conv_f32,
-  add,
-  slopes,
-  avgpool2,
-  maxpool3,
-  concat,
-  pool,
-  peak,
-  linear
+#define AOIE_OP(name) name,
+#include "ops/ops.inc"
+#undef AOIE_OP
 };
 const char* op_name(Op op);
 bool op_from_name(const std::string& name, Op* op);  // graph ops only
+std::string graph_op_names();
 
 // The best kernel of an op at or below isa, and the instruction set it was written for.
 struct Choice {
@@ -48,15 +36,20 @@ struct Node {
   int inputs = 0;
   int in[2] = {0, 0};
   int out = 0;
-  int64_t k = 1, s = 1, p = 0;  // pool, peak: k = window, s = stride
+  int64_t k = 1, s = 1, p = 0;  // of rows; s of columns too. pool, peak: k = window, s = stride
+  int64_t kw = 1, pw = 0;       // of columns
+  int64_t groups = 1;           // conv_f32
   int64_t c = 0;                // channels of input 0
   int64_t o = 0, j = 1;         // channels and planes of the output; conv_bits: j = planes of the input
   int64_t window = 0;           // standardize
   double eps_levels = 0, scale = 0;
+  int64_t rows = 0, columns = 0;            // rank1: lengths of a and b
+  int64_t from = 0, taken = 0, before = 0;  // channels
+  float low = 0, high = 0;                  // clip
   Kernel kernel = nullptr;
   const void* weight = nullptr;  // into Model::data
   std::vector<uint32_t> packed;
-  std::vector<float> a, b, d, e, plane_scale;
+  std::vector<float> a, b, d, e, knee, plane_scale;
   const uint8_t* flip = nullptr;  // into Model::data
   std::vector<uint64_t> flip_bits;
   bool in_place[2] = {false, false};  // the output may take the memory of this input

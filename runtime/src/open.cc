@@ -1,12 +1,11 @@
-// Checks every rule of docs/format.md and builds the model. Nothing here trusts a number of the file.
+// Checks every rule of docs/format.md and builds the model; the rules of single ops stand in open_ops.cc. Nothing here
+// trusts a number of the file.
 #include <cstdio>
 #include <cstring>
-#include <map>
 #include <memory>
 #include <new>
 
-#include "json.h"
-#include "model.h"
+#include "reader.h"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the tensors of a model file are little-endian and are read in place: this runtime needs a little-endian machine"
@@ -17,99 +16,12 @@ namespace {
 
 constexpr size_t kPrefix = 32, kMaxHeader = 1 << 20, kMaxTensors = 4096;
 constexpr uint64_t kMaxFile = uint64_t{1} << 30;
-constexpr int64_t kMaxClasses = 4096, kMaxKernel = 11, kMaxStride = 8;
-
-struct Tensor {
-  std::string dtype;
-  std::vector<int64_t> shape;
-  uint64_t offset = 0, bytes = 0;
-  int64_t count = 0;
-  const unsigned char* data = nullptr;
-};
-
-struct Shape {  // of a value, before a picture is known
-  int type = -1;
-  int64_t j = 1, c = 0;
-};
-
-std::string shown(int64_t value) { return std::to_string(value); }
-std::string shown(const std::string& text) {
-  std::string out = "'";
-  for (size_t i = 0; i < text.size() && i < 60; ++i) out += text[i] >= 0x20 && text[i] < 0x7F ? text[i] : '?';
-  return out + "'";
-}
-std::string shown(const Json* value) {
-  if (value == nullptr) return "no such key";
-  switch (value->kind) {
-    case Json::kNull:
-      return "null";
-    case Json::kBool:
-      return value->truth ? "true" : "false";
-    case Json::kInteger:
-      return shown(value->integer);
-    case Json::kFloat:
-      return std::to_string(value->number);
-    case Json::kString:
-      return shown(value->text);
-    case Json::kArray:
-      return "an array of " + std::to_string(value->items.size());
-    default:
-      return "an object";
-  }
-}
-std::string shown(const std::vector<int64_t>& shape) {
-  std::string out = "[";
-  for (size_t i = 0; i < shape.size(); ++i)
-    out += (i ? ", " : "") + (shape[i] < 0 ? std::string("any") : shown(shape[i]));
-  return out + "]";
-}
-
-template <typename T>
-[[noreturn]] void refuse(const std::string& rule, const T& received) {
-  throw Refusal(rule + "; received " + shown(received) + ".");
-}
-[[noreturn]] void refuse_text(const std::string& rule, const std::string& received) {
-  throw Refusal(rule + "; received " + received + ".");
-}
-
-uint64_t little(const unsigned char* at, int bytes) {
-  uint64_t value = 0;
-  for (int i = bytes - 1; i >= 0; --i) value = value << 8 | at[i];
-  return value;
-}
+constexpr int64_t kMaxClasses = 4096;
 
 uint64_t fnv1a(const unsigned char* at, size_t bytes) {
   uint64_t hash = 0xCBF29CE484222325u;
   for (size_t i = 0; i < bytes; ++i) hash = (hash ^ at[i]) * 0x100000001B3u;
   return hash;
-}
-
-const Json& object(const Json& table, const char* key, const char* where) {
-  const Json* value = table.find(key);
-  if (value == nullptr || value->kind != Json::kObject)
-    refuse(std::string(where) + ": '" + key + "' is a JSON object", value);
-  return *value;
-}
-
-int64_t integer(const Json& table, const char* key, int64_t low, int64_t high, const std::string& where) {
-  const Json* value = table.find(key);
-  if (value == nullptr || value->kind != Json::kInteger || value->integer < low || value->integer > high)
-    refuse(where + ": '" + key + "' is an integer, " + shown(low) + " to " + shown(high), value);
-  return value->integer;
-}
-
-double number(const Json& table, const char* key, bool positive, const std::string& where) {
-  const Json* value = table.find(key);
-  const bool is_number = value != nullptr && (value->kind == Json::kInteger || value->kind == Json::kFloat);
-  if (!is_number || (positive && !(value->number > 0.0)))
-    refuse(where + ": '" + key + "' is a finite number" + (positive ? " above 0" : ""), value);
-  return value->number;
-}
-
-std::string string(const Json& table, const char* key, const std::string& where) {
-  const Json* value = table.find(key);
-  if (value == nullptr || value->kind != Json::kString) refuse(where + ": '" + key + "' is a string", value);
-  return value->text;
 }
 
 class Opener {
@@ -310,17 +222,12 @@ class Opener {
     if (json.kind != Json::kObject) refuse(where_ + " is a JSON object", &json);
     const std::string name = string(json, "op", where_);
     Node node;
-    if (!op_from_name(name, &node.op))
-      refuse(where_ +
-                 " is one of thermometer, conv_int, binarize, conv_bits, conv_f32, add, slopes, avgpool2, maxpool3, "
-                 "concat, pool, peak, linear",
-             name);
+    if (!op_from_name(name, &node.op)) refuse(where_ + " is one of " + graph_op_names(), name);
     where_ += " (" + name + ")";
     read_ids(json, &node);
-    op_ = &json;
     const Shape x = shapes_[static_cast<size_t>(node.in[0])], y = shapes_[static_cast<size_t>(node.in[1])];
     node.c = node.o = x.c;
-    const Shape out = check_op(&node, x, y);
+    const Shape out = check_op({json, tensors_, where_, model_.fixed}, &node, x, y);
     if (out.c < 1 || out.c > kMaxChannels) refuse(where_ + ": a value has 1 to 4096 channels", out.c);
     if (out.j > planes_) refuse(where_ + ": planes are at most those of the header (" + shown(planes_) + ")", out.j);
     shapes_[static_cast<size_t>(node.out)] = out;
@@ -328,14 +235,14 @@ class Opener {
     for (int i = 0; i < node.inputs; ++i) model_.last_use[static_cast<size_t>(node.in[i])] = step;
     model_.last_use[static_cast<size_t>(node.out)] = step;
     if (node.out >= model_.value_count) model_.value_count = node.out + 1;
-    if (node.op == Op::pool) pool_ = static_cast<int>(model_.nodes.size()), extent_ = node.k, step_ = node.s;
+    if (node.op == Op::pool) pool_ = step, extent_ = node.k, step_ = node.s;
     if (node.op == Op::peak) extent_ += (node.k - 1) * step_, step_ *= node.s;
     if (extent_ > kMaxSide || step_ > kMaxSide) refuse(where_ + ": a decision spans at most 65536 positions", extent_);
     model_.nodes.push_back(std::move(node));
   }
 
   void read_ids(const Json& json, Node* node) const {
-    node->inputs = node->op == Op::add || node->op == Op::concat ? 2 : 1;
+    node->inputs = node->op == Op::add || node->op == Op::mul || node->op == Op::gate || node->op == Op::concat ? 2 : 1;
     const Json* in = json.find("in");
     if (in == nullptr || in->kind != Json::kArray || in->items.size() != static_cast<size_t>(node->inputs))
       refuse(where_ + ": 'in' lists " + std::to_string(node->inputs) + " value id(s)", in);
@@ -352,156 +259,6 @@ class Opener {
       refuse(where_ + ": a value is written once", int64_t{node->out});
   }
 
-  Shape check_op(Node* node, const Shape& x, const Shape& y) {
-    switch (node->op) {
-      case Op::thermometer:
-        return expect(x, AOIE_U8), node->o = 32 * x.c, Shape{AOIE_BITS, 1, node->o};
-      case Op::conv_int:
-        return conv_int(node, x);
-      case Op::binarize:
-        return binarize(node, x);
-      case Op::conv_bits:
-        return conv_bits(node, x);
-      case Op::conv_f32:
-        return conv_f32(node, x, AOIE_F32);
-      case Op::linear:
-        return conv_f32(node, x, AOIE_VEC);
-      case Op::slopes:
-        expect(x, AOIE_F32);
-        node->a = floats("pos", {x.c});
-        node->b = floats("pos_shift", {x.c});
-        node->d = floats("neg", {x.c});
-        node->e = floats("neg_shift", {x.c});
-        node->in_place[0] = true;
-        return x;
-      case Op::add:
-        expect(x, AOIE_F32), expect(y, AOIE_F32);
-        if (x.c != y.c) refuse(where_ + " takes two values of one shape, channels " + shown(x.c) + " and", y.c);
-        node->in_place[0] = node->in_place[1] = true;
-        return x;
-      case Op::concat:
-        return expect(x, AOIE_F32), expect(y, AOIE_F32), node->o = x.c + y.c, Shape{AOIE_F32, 1, node->o};
-      case Op::pool:
-        return pool(node, x);
-      case Op::peak:
-        expect(x, AOIE_VEC);
-        node->k = integer(*op_, "window", 1, kMaxPeak, where_);
-        node->s = integer(*op_, "stride", 1, kMaxPeak, where_);
-        return x;
-      default:
-        return expect(x, AOIE_F32), x;  // avgpool2, maxpool3
-    }
-  }
-
-  void expect(const Shape& value, int type) const {
-    static const char* const names[] = {"u8 image", "i8 image", "bits", "f32", "vec"};
-    if (value.type != type) refuse_text(where_ + " reads a value of type " + names[type], names[value.type]);
-  }
-
-  // want: -1 leaves a dimension open.
-  const Tensor& tensor(const char* key, const char* dtype, const std::vector<int64_t>& want) const {
-    const std::string name = string(*op_, key, where_);
-    const auto found = tensors_.find(name);
-    if (found == tensors_.end()) refuse(where_ + ": '" + key + "' names a tensor of the file", name);
-    const Tensor& tensor = found->second;
-    if (tensor.dtype != dtype) refuse(where_ + ": '" + key + "' has dtype " + dtype, tensor.dtype);
-    bool fits = tensor.shape.size() == want.size();
-    for (size_t i = 0; fits && i < want.size(); ++i) fits = want[i] < 0 || want[i] == tensor.shape[i];
-    if (!fits) refuse(where_ + ": '" + key + "' has shape " + shown(want), tensor.shape);
-    return tensor;
-  }
-
-  // The last dimension padded with 0 to a multiple of kPad.
-  std::vector<float> floats(const char* key, const std::vector<int64_t>& want) const {
-    const Tensor& found = tensor(key, "f32", want);
-    const size_t row = static_cast<size_t>(want.back()), rows = static_cast<size_t>(found.count) / row;
-    const size_t padded = (row + kPad - 1) / kPad * kPad;
-    std::vector<float> out(rows * padded, 0.0f);
-    for (size_t i = 0; i < rows; ++i) std::memcpy(&out[i * padded], found.data + i * row * 4, row * 4);
-    return out;
-  }
-
-  Shape conv_int(Node* node, const Shape& x) const {
-    expect(x, AOIE_I8);
-    node->k = integer(*op_, "k", 1, kMaxKernel, where_);
-    node->s = integer(*op_, "s", 1, kMaxStride, where_);
-    node->p = integer(*op_, "p", 0, node->k / 2, where_);
-    const Tensor& weight = tensor("weight", "i16", {-1, node->k, node->k, x.c});
-    node->o = weight.shape[0];
-    node->weight = weight.data;
-    node->a = floats("scale", {node->o});
-    node->b = floats("bias", {node->o});
-    const auto* values = reinterpret_cast<const int16_t*>(weight.data);
-    const int64_t taps = weight.count / node->o;
-    for (int64_t o = 0; o < node->o; ++o) {
-      int64_t sum = 0;
-      for (int64_t i = 0; i < taps; ++i)
-        sum += values[o * taps + i] < 0 ? -int64_t{values[o * taps + i]} : values[o * taps + i];
-      if (sum * 128 >= int64_t{1} << 31)
-        refuse(where_ + ": sum abs(weight) * 128 is below 2^31 for every output", sum * 128);
-    }
-    return {AOIE_F32, 1, node->o};
-  }
-
-  Shape binarize(Node* node, const Shape& x) const {
-    expect(x, AOIE_F32);
-    const Tensor& threshold = tensor("threshold", "f32", {-1, x.c});
-    node->j = threshold.shape[0];
-    if (node->j > 2) refuse(where_ + ": planes are 1 or 2", node->j);
-    node->a = floats("threshold", {node->j, x.c});
-    node->flip = tensor("flip", "u8", {node->j, x.c}).data;
-    const int64_t words = (x.c + 63) / 64;
-    node->flip_bits.assign(static_cast<size_t>(node->j * words), 0);
-    for (int64_t j = 0; j < node->j; ++j)
-      for (int64_t c = 0; c < x.c; ++c) {
-        const uint64_t flip = node->flip[j * x.c + c];
-        if (flip > 1) refuse(where_ + ": 'flip' is 0 or 1", static_cast<int64_t>(flip));
-        node->flip_bits[static_cast<size_t>(j * words + c / 64)] |= flip << (c % 64);
-      }
-    return {AOIE_BITS, node->j, x.c};
-  }
-
-  Shape conv_bits(Node* node, const Shape& x) const {
-    expect(x, AOIE_BITS);
-    node->k = integer(*op_, "k", 1, 3, where_);
-    if (node->k == 2) refuse(where_ + ": 'k' is 1 or 3", node->k);
-    node->s = integer(*op_, "s", 1, 2, where_);
-    node->p = node->k / 2;
-    if (op_->find("p") != nullptr) integer(*op_, "p", node->p, node->p, where_);
-    if (integer(*op_, "channels", 1, kMaxChannels, where_) != x.c)
-      refuse(where_ + ": 'channels' is that of its input (" + shown(x.c) + ")", op_->find("channels"));
-    const int64_t words = (x.c + 63) / 64;
-    const Tensor& weight = tensor("weight", "u64", {-1, node->k, node->k, words});
-    node->o = weight.shape[0];
-    node->j = x.j;
-    node->weight = weight.data;
-    if (x.c % 64 != 0)
-      for (int64_t i = words - 1; i < weight.count; i += words)
-        if (little(weight.data + 8 * i, 8) >> (x.c % 64) != 0) refuse(where_ + ": pad bits are 0; word", i);
-    node->plane_scale = floats("plane_scale", {x.j});
-    node->a = floats("e", {node->o});
-    node->b = floats("f", {node->o});
-    node->d = floats("h", {node->k == 1 ? 1 : 16, node->o});
-    return {AOIE_F32, 1, node->o};
-  }
-
-  Shape conv_f32(Node* node, const Shape& x, int type) const {
-    expect(x, type);
-    const Tensor& weight = tensor("weight", "f32", {-1, x.c});
-    node->o = weight.shape[0];
-    node->weight = weight.data;
-    node->a = floats("bias", {node->o});
-    return {type, 1, node->o};
-  }
-
-  Shape pool(Node* node, const Shape& x) const {
-    expect(x, AOIE_F32);
-    node->k = integer(*op_, "window", 0, kMaxSide, where_);
-    if (node->k != 0 || op_->find("stride") != nullptr)
-      node->s = integer(*op_, "stride", node->k == 0 ? 0 : 1, kMaxSide, where_);
-    return {AOIE_VEC, 1, x.c};
-  }
-
   // ---- sizes and scan
 
   void check_shapes() {
@@ -509,10 +266,28 @@ class Opener {
     char text[256] = "";
     const int status = infer_shapes(model_, model_.height, model_.width, plan.get(), {text, sizeof text});
     if (status != AOIE_OK) throw Refusal("at the size of 'input': " + std::string(text));
+    for (const Node& node : model_.nodes) {
+      const Value& x = plan->values[node.in[0]];
+      if (node.op == Op::rank1 && (node.rows != x.h || node.columns != x.w))
+        refuse("rank1: 'rows' and 'columns' are as long as its input, " + shown(std::vector<int64_t>{x.h, x.w}),
+               std::vector<int64_t>{node.rows, node.columns});
+    }
     if (pool_ >= 0) stride_ = plan->values[model_.nodes[static_cast<size_t>(pool_)].in[0]].stride;
   }
 
+  // Refuses what makes the decision of a block depend on the picture around it or on its place.
+  void check_local() const {
+    const std::string rule = "scan: a decision depends on its block alone";
+    for (size_t i = 1; i < model_.nodes.size(); ++i) {
+      const Node& node = model_.nodes[i];
+      const std::string where = " at op " + std::to_string(i - 1);
+      if (node.op == Op::rank1 || (node.op == Op::pool && node.k == 0)) refuse_text(rule, op_name(node.op) + where);
+      if (node.op == Op::pool && static_cast<int>(i) != pool_) refuse_text(rule, "a second pool after the one" + where);
+    }
+  }
+
   void check_scan() {
+    check_local();
     const Json& scan = object(header_, "scan", "header");
     const int64_t block = integer(scan, "block_px", 1, kMaxSide, "scan"),
                   step = integer(scan, "block_stride_px", 1, kMaxSide, "scan");
@@ -540,13 +315,12 @@ class Opener {
   const size_t bytes_;
   aoie_model& model_;
   Json header_;
-  std::map<std::string, Tensor> tensors_;
+  Tensors tensors_;
   std::vector<Shape> shapes_;  // by value id
   int64_t planes_ = 1, stride_ = 0;
   int pool_ = -1;                  // index of the last pool
   int64_t extent_ = 0, step_ = 0;  // of a decision, in positions before the pool
   std::string where_;
-  const Json* op_ = nullptr;
 };
 
 int read_file(const char* path, std::vector<unsigned char>* out) {

@@ -14,7 +14,7 @@ int64_t padded(int64_t count) { return (count + kPad - 1) / kPad * kPad; }
 
 void pack_bits(Node* node, int64_t lanes) {  // u64 [o, taps, p64] -> u32 [o_pad / lanes, taps, words, lanes]
   const auto* weight = static_cast<const uint64_t*>(node->weight);
-  const int64_t taps = node->k * node->k, words = (node->c + 31) / 32, p64 = (node->c + 63) / 64;
+  const int64_t taps = node->k * node->kw, words = (node->c + 31) / 32, p64 = (node->c + 63) / 64;
   node->packed.assign(static_cast<size_t>(padded(node->o) * taps * words), 0);
   for (int64_t o = 0; o < node->o; ++o)
     for (int64_t tap = 0; tap < taps; ++tap)
@@ -38,18 +38,20 @@ void pack_int(Node* node, int64_t lanes) {  // i16 [o, k, k * c] -> i16 [o_pad /
       }
 }
 
-void pack_f32(Node* node, int64_t lanes) {  // f32 [o, c] -> f32 [o_pad / lanes, c, lanes]
+void pack_f32(Node* node, int64_t lanes) {  // f32 [o, k * k * c] -> f32 [o_pad / lanes, k * k * c, lanes]
   const auto* weight = static_cast<const uint32_t*>(node->weight);
-  node->packed.assign(static_cast<size_t>(padded(node->o) * node->c), 0);
+  const int64_t run = node->k * node->k * node->c;
+  node->packed.assign(static_cast<size_t>(padded(node->o) * run), 0);
   for (int64_t o = 0; o < node->o; ++o)
-    for (int64_t c = 0; c < node->c; ++c)
-      node->packed[static_cast<size_t>(((o / lanes) * node->c + c) * lanes + o % lanes)] = weight[o * node->c + c];
+    for (int64_t i = 0; i < run; ++i)
+      node->packed[static_cast<size_t>(((o / lanes) * run + i) * lanes + o % lanes)] = weight[o * run + i];
 }
 
 }  // namespace
 
 void pack_node(Node* node, int isa) {
-  const Choice choice = find_kernel(node->op, isa);
+  // The vector kernels of conv_f32 run over the output channels of one group.
+  const Choice choice = find_kernel(node->op, node->groups == 1 ? isa : kReference);
   node->kernel = choice.kernel;
   const int64_t lanes = lanes_of(choice.isa);
   if (lanes == 0) return;

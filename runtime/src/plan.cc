@@ -24,7 +24,7 @@ uint64_t scratch_bytes(const Node& node, const Value& in) {
   const auto u = [](int64_t x) { return static_cast<uint64_t>(x); };
   if (node.op == Op::standardize) return 4 * u(in.w + 16) * 8;
   if (node.op == Op::conv_int) return 2 * u(node.k) * (u(in.w + 2 * node.p) * u(in.c) + 2);
-  if (node.op == Op::conv_bits) return 4 * u(in.j * node.k) * u(in.w + 2 * node.p) * u((in.c + 31) / 32);
+  if (node.op == Op::conv_bits) return 4 * u(in.j * node.k) * u(in.w + 2 * node.pw) * u((in.c + 31) / 32);
   return 0;
 }
 
@@ -47,20 +47,23 @@ Value infer(const Node& node, const Value& x) {
       break;
     case Op::conv_int:
     case Op::conv_bits:
+    case Op::conv_f32:
+    case Op::maxpool:
       y.type = AOIE_F32;
       y.j = 1;
       y.h = conv_side(x.h, node.k, node.s, node.p);
-      y.w = conv_side(x.w, node.k, node.s, node.p);
-      y.stride = x.stride * node.s < kMaxSide * 8 ? x.stride * node.s : kMaxSide * 8;
+      y.w = conv_side(x.w, node.kw, node.s, node.pw);
+      y.stride = x.stride * node.s;
       break;
     case Op::avgpool2:
-    case Op::maxpool3:
+    case Op::subsample2:
       y.h = (x.h + 1) / 2;
       y.w = (x.w + 1) / 2;
-      y.stride = x.stride * 2 < kMaxSide * 8 ? x.stride * 2 : kMaxSide * 8;
+      y.stride = x.stride * 2;
       break;
     case Op::pool:
       y.type = AOIE_VEC;
+      y.stride = 1;
       y.h = node.k == 0 ? 1 : conv_side(x.h, node.k, node.s, 0);
       y.w = node.k == 0 ? 1 : conv_side(x.w, node.k, node.s, 0);
       break;
@@ -74,6 +77,11 @@ Value infer(const Node& node, const Value& x) {
   y.words = y.type == AOIE_BITS ? (y.c + 63) / 64 : 0;
   y.bytes = value_bytes(y);
   return y;
+}
+
+bool fit(const Value& x, const Value& second) {
+  if (x.type != second.type) return second.h == 1 && second.w == 1;  // mul: a vec scales a map
+  return x.h == second.h && x.w == second.w && x.stride == second.stride;
 }
 
 struct Allocator {
@@ -161,10 +169,16 @@ int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, cons
           int(i) - 1, op_name(node.op), (long long)h, (long long)w);
       return AOIE_BAD_SIZE;
     }
+    if (y.stride > kMaxTotalStride) {
+      message.print("op %d (%s): the product of the strides is at most %lld; received %lld.", int(i) - 1,
+                    op_name(node.op), (long long)kMaxTotalStride, (long long)y.stride);
+      return AOIE_BAD_SIZE;
+    }
     const Value& second = plan->values[node.in[1]];
-    if (node.inputs == 2 && (x.h != second.h || x.w != second.w || x.stride != second.stride)) {
-      message.print("op %d (%s) takes two values of one size; received %lld x %lld and %lld x %lld.", int(i) - 1,
-                    op_name(node.op), (long long)x.h, (long long)x.w, (long long)second.h, (long long)second.w);
+    if (node.inputs == 2 && !fit(x, second)) {
+      message.print("op %d (%s) takes two values of one size%s; received %lld x %lld and %lld x %lld.", int(i) - 1,
+                    op_name(node.op), x.type == second.type ? "" : ", or a vec on a 1 x 1 grid", (long long)x.h,
+                    (long long)x.w, (long long)second.h, (long long)second.w);
       return AOIE_BAD_SIZE;
     }
   }

@@ -35,15 +35,15 @@ void bench(Op op, int isa, int64_t h, int64_t w, int64_t c, int64_t o, int64_t j
   std::vector<float> constants(static_cast<size_t>(16 * (o + c + 64)), 0.5f), out(static_cast<size_t>(h * w * (o + c)));
   std::vector<uint64_t> scratch(static_cast<size_t>((w + 64) * (c + 8) * k * j + 4 * (w + 16)));
   aoie::Node node;
-  node.op = op, node.k = k, node.c = c, node.o = o, node.weight = weight.data();
+  node.op = op, node.k = node.kw = k, node.c = c, node.o = o, node.weight = weight.data();
   aoie::pack_node(&node, isa);
   aoie::OpArgs args{};
   args.in0 = args.in1 = in.data(), args.out = out.data(), args.scratch = scratch.data();
   args.j = j, args.h = h, args.w = w, args.c = c, args.p64 = (c + 63) / 64, args.oh = (h + s - 1) / s,
   args.ow = (w + s - 1) / s, args.o = o;
-  args.o_pad = (o + 15) / 16 * 16, args.k = k, args.s = s, args.pad = k / 2, args.weight = weight.data(),
-  args.packed = node.packed.data();
-  args.a = args.b = args.d = args.e = args.plane_scale = constants.data();
+  args.o_pad = (o + 15) / 16 * 16, args.k = k, args.kw = k, args.s = s, args.pad = args.pad_w = k / 2, args.groups = 1,
+  args.weight = weight.data(), args.packed = node.packed.data();
+  args.a = args.b = args.d = args.e = args.knee = args.plane_scale = constants.data();
   std::vector<uint8_t> flip(static_cast<size_t>(j * c + 64), 0);
   args.flip = flip.data(), args.flip_bits = scratch.data();
   args.window = 65, args.eps_levels = 2.0, args.scale = 32.0;
@@ -69,6 +69,7 @@ int main() {
     bench(Op::add, isa, 64, 64, 64, 64, 1, 1, 1);
     bench(Op::avgpool2, isa, 64, 64, 64, 64, 1, 2, 2);
     bench(Op::conv_f32, isa, 64, 64, 64, 64, 1, 1, 1);
+    bench(Op::conv_f32, isa, 64, 64, 64, 64, 1, 3, 1);
   }
   return 0;
 }

@@ -46,11 +46,11 @@ struct ModelFile {
   }
   void op(const std::string& text) { graph += (graph.empty() ? "{" : ",{") + text + "}"; }
 
-  std::vector<unsigned char> file(int planes, const std::string& transform) const {
-    std::string header =
-        "{\"format\":\"aoie\",\"name\":\"test\",\"planes\":" + std::to_string(planes) +
-        ",\"classes\":[\"a\",\"b\"],\"input\":{\"channels\":1,\"height\":8,\"width\":8,\"fixed\":false,\"transform\":" +
-        transform + "},\"graph\":[" + graph + "],\"tensors\":{" + tensors + "},\"meta\":{\"note\":\"\\u00e9\"}}";
+  std::vector<unsigned char> file(int planes, const std::string& transform, bool fixed = false) const {
+    std::string header = "{\"format\":\"aoie\",\"name\":\"test\",\"planes\":" + std::to_string(planes) +
+                         ",\"classes\":[\"a\",\"b\"],\"input\":{\"channels\":1,\"height\":8,\"width\":8,\"fixed\":" +
+                         (fixed ? "true" : "false") + ",\"transform\":" + transform + "},\"graph\":[" + graph +
+                         "],\"tensors\":{" + tensors + "},\"meta\":{\"note\":\"\\u00e9\"}}";
     const size_t at = (32 + header.size() + 63) / 64 * 64;
     std::vector<unsigned char> out(at, 0);
     std::memcpy(out.data() + 32, header.data(), header.size());
@@ -102,6 +102,56 @@ inline std::vector<unsigned char> small_file(int c, int o, int planes) {
   m.op("\"op\":\"linear\",\"in\":[5],\"out\":6,\"weight\":" + m.floats(random, {2, o}) +
        ",\"bias\":" + m.floats(random, {2}));
   return m.file(planes, "{\"kind\":\"standardize\",\"window_px\":5,\"eps_levels\":2.0,\"scale\":32.0}");
+}
+
+// conv_int, then every op that small_file lacks. 8 x 8 pixels.
+inline std::vector<unsigned char> mixed_file() {
+  Random random;
+  ModelFile m;
+  int last = 0;
+  const auto op = [&](const std::string& name, const std::vector<int>& in, const std::string& keys) {
+    std::string ids;
+    for (int id : in) ids += (ids.empty() ? "" : ",") + std::to_string(id);
+    m.op("\"op\":\"" + name + "\",\"in\":[" + ids + "],\"out\":" + std::to_string(++last) + keys);
+    return last;
+  };
+  const auto key = [](const char* name, const std::string& value) { return ",\"" + std::string(name) + "\":" + value; };
+  const auto floats = [&](const char* name, const std::vector<int>& shape) {
+    return key(name, m.floats(random, shape));
+  };
+  const std::vector<int16_t> stem(4 * 9, 55);
+  int x = op("conv_int", {0},
+             ",\"k\":3,\"s\":1,\"p\":1" + key("weight", m.add("i16", {4, 3, 3, 1}, stem.data(), 72)) +
+                 floats("scale", {4}) + floats("bias", {4}));
+  x = op("maxpool", {x}, ",\"k\":2,\"s\":1,\"p\":1");  // 9 x 9
+  x = op("conv_f32", {x},
+         ",\"k\":3,\"s\":2,\"p\":1,\"groups\":2" + floats("weight", {6, 3, 3, 2}) + floats("bias", {6}));
+  x = op("slopes", {x},
+         floats("pos", {6}) + floats("pos_shift", {6}) + floats("neg", {6}) + floats("neg_shift", {6}) +
+             floats("knee", {6}));
+  const std::vector<unsigned char> flip(12, 1);
+  const int bits = op("binarize", {x}, floats("threshold", {2, 6}) + key("flip", m.add("u8", {2, 6}, flip.data(), 12)));
+  std::vector<uint64_t> weight(18);
+  for (auto& word : weight) word = random.next() & 63;
+  const std::string constants = floats("plane_scale", {2}) + floats("e", {6}) + floats("f", {6}) +
+                                floats("h", {16, 6}) + ",\"channels\":6,\"s\":1";
+  const int tall = op("conv_bits", {bits},
+                      ",\"k\":3,\"kw\":1" + key("weight", m.add("u64", {6, 3, 1, 1}, weight.data(), 144)) + constants);
+  const int wide = op("conv_bits", {bits},
+                      ",\"k\":1,\"kw\":3" + key("weight", m.add("u64", {6, 1, 3, 1}, weight.data(), 144)) + constants);
+  x = op("gate", {tall, wide}, floats("threshold", {6}) + floats("scale", {6}) + floats("shift", {6}));
+  x = op("clip", {x}, ",\"low\":-1,\"high\":1.5e0");
+  int vec = op("pool", {x}, ",\"window\":0");
+  vec = op("sigmoid", {op("linear", {vec}, floats("weight", {6, 6}) + floats("bias", {6}))}, "");
+  x = op("mul", {x, vec}, "");
+  x = op("rank1", {x}, floats("rows", {5}) + floats("columns", {5}));
+  x = op("add", {x, tall}, "");
+  x = op("channels", {x}, ",\"from\":1,\"to\":5,\"before\":1,\"after\":2");
+  x = op("concat", {op("subsample2", {x}, ""), op("avgpool2", {x}, "")}, "");
+  x = op("pool", {x}, ",\"window\":2,\"stride\":1");
+  x = op("peak", {op("mul", {x, x}, "")}, ",\"window\":2,\"stride\":1");
+  op("linear", {x}, floats("weight", {2, 14}) + floats("bias", {2}));
+  return m.file(2, "{\"kind\":\"center\"}", true);
 }
 
 }  // namespace aoie_test

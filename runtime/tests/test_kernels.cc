@@ -18,7 +18,7 @@ constexpr int kGuard = 64;  // floats behind the output that nobody may touch
 int checked = 0;
 
 struct Case {
-  int64_t c, o, k, s, j, h, w;
+  int64_t c, o, k, kw, s, j, h, w;
 };
 
 std::vector<float> random_floats(Random& random, int64_t count) {
@@ -40,18 +40,19 @@ std::vector<uint64_t> random_bits(Random& random, int64_t positions, int64_t c) 
 void check(const Case& t) {
   Random random;
   random.state += static_cast<uint64_t>(t.c * 1000003 + t.o * 10007 + t.h * 101 + t.w);
-  const int64_t o_pad = (t.o + aoie::kPad - 1) / aoie::kPad * aoie::kPad, pad = t.k / 2;
-  const auto bits = random_bits(random, t.j * t.h * t.w, t.c), weight = random_bits(random, t.o * t.k * t.k, t.c);
+  const int64_t o_pad = (t.o + aoie::kPad - 1) / aoie::kPad * aoie::kPad, pad = t.k / 2, pad_w = t.kw / 2;
+  const auto bits = random_bits(random, t.j * t.h * t.w, t.c), weight = random_bits(random, t.o * t.k * t.kw, t.c);
   Node node;
   node.op = aoie::Op::conv_bits;
   node.k = t.k;
+  node.kw = t.kw;
   node.c = t.c;
   node.o = t.o;
   node.weight = weight.data();
   const auto e = random_floats(random, o_pad), f = random_floats(random, o_pad), h = random_floats(random, 16 * o_pad);
   const float plane_scale[2] = {0.37f, -1.73f};
-  const int64_t oh = (t.h + 2 * pad - t.k) / t.s + 1, ow = (t.w + 2 * pad - t.k) / t.s + 1, count = oh * ow * t.o;
-  const int64_t scratch_words = t.j * t.k * (t.w + 2 * pad) * ((t.c + 31) / 32);
+  const int64_t oh = (t.h + 2 * pad - t.k) / t.s + 1, ow = (t.w + 2 * pad_w - t.kw) / t.s + 1, count = oh * ow * t.o;
+  const int64_t scratch_words = t.j * t.k * (t.w + 2 * pad_w) * ((t.c + 31) / 32);
 
   std::vector<float> want;
   for (int isa = 0; isa < aoie::kIsaCount; ++isa) {
@@ -63,14 +64,15 @@ void check(const Case& t) {
     args.in0 = bits.data(), args.out = out.data(), args.scratch = scratch.data();
     args.j = t.j, args.h = t.h, args.w = t.w, args.c = t.c, args.p64 = (t.c + 63) / 64;
     args.oh = oh, args.ow = ow, args.o = t.o, args.o_pad = o_pad, args.k = t.k, args.s = t.s, args.pad = pad;
+    args.kw = t.kw, args.pad_w = pad_w;
     args.weight = weight.data(), args.packed = node.packed.data();
     args.a = e.data(), args.b = f.data(), args.d = h.data(), args.plane_scale = plane_scale;
     node.kernel(args);
     if (isa == aoie::kReference) want = out;
     ++checked;
     if (std::memcmp(out.data(), want.data(), out.size() * 4) != 0) {
-      std::printf("conv_bits_%s differs: c=%d o=%d k=%d s=%d j=%d h=%d w=%d\n", aoie::isa_name(isa), int(t.c), int(t.o),
-                  int(t.k), int(t.s), int(t.j), int(t.h), int(t.w));
+      std::printf("conv_bits_%s differs: c=%d o=%d k=%d kw=%d s=%d j=%d h=%d w=%d\n", aoie::isa_name(isa), int(t.c),
+                  int(t.o), int(t.k), int(t.kw), int(t.s), int(t.j), int(t.h), int(t.w));
       std::exit(1);
     }
   }
@@ -84,9 +86,10 @@ int main() {
   int turn = 0;
   for (int64_t c : {1, 3, 31, 32, 33, 63, 64, 65, 97, 127, 128, 577})
     for (int64_t k : {1, 3})
-      for (int64_t s : {1, 2})
-        for (int64_t j : {1, 2})
-          for (const auto& size : sizes) check({c, outputs[turn++ % 5], k, s, j, size[0], size[1]});
+      for (int64_t kw : {1, 3})
+        for (int64_t s : {1, 2})
+          for (int64_t j : {1, 2})
+            for (const auto& size : sizes) check({c, outputs[turn++ % 5], k, kw, s, j, size[0], size[1]});
   // Whole networks: every instruction set gives the same logits.
   for (int c : {1, 7, 16, 40, 65})
     for (int planes : {1, 2}) {

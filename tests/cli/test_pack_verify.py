@@ -80,11 +80,11 @@ def test_verify_of_another_run_fails_with_exit_code_2_and_names_the_layer(run_fo
     out = tmp_path / "blocks.aoie"
     assert call("pack", run_folder, "-o", out).exit_code == 0
     checkpoint = runs.read_checkpoint(run_folder)
-    checkpoint["state"]["units.1.planes.bn.0.bias"] += 0.1
+    checkpoint["state"]["units.1.layers.0.planes.bn.0.bias"] += 0.1
     runs.save_checkpoint(run_folder, checkpoint)
     answer = call("verify", out, run_folder, "--blocks", 49, "--full", 1)
     assert answer.exit_code == 2
-    assert "FAILED first in value" in answer.output and "units.1.planes" in answer.output
+    assert "FAILED first in value" in answer.output and "units.1.layers.0.planes" in answer.output
 
 
 def test_pack_of_a_missing_run_says_so(tmp_path):

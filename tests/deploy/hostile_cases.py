@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from tiny_models import picture_model, scan_model  # noqa: E402
+from tiny_models import mixed_model, picture_model, scan_model  # noqa: E402
 
 Case = tuple[str, bytes, str]
 DTYPE_NAMES = {"uint64": "u64", "int16": "i16", "float32": "f32", "uint8": "u8"}
@@ -79,6 +79,8 @@ def cases() -> Iterator[Case]:
     yield from _header_cases()
     yield from _graph_cases()
     yield from _constant_cases()
+    yield from _op_cases()
+    yield from _scan_cases()
 
 
 def _prefix_cases() -> Iterator[Case]:
@@ -303,3 +305,138 @@ def _constant_cases() -> Iterator[Case]:
     header, tensors = picture_model()
     header["input"]["transform"] = {"kind": "center"}
     yield "thermometer_reads_i8", forge(*layout(header, tensors)), "type u8"
+
+
+def _op_cases() -> Iterator[Case]:
+    """The ops that only `mixed_model` has: each key and each rule."""
+    header, tensors = mixed_model()
+    full, data = layout(header, tensors)
+    where = {entry["out"]: entry["op"] for entry in header["graph"]}
+    for path, value, words in (
+        ("1.k", 1, "'k'"),
+        ("1.k", 4, "'k'"),
+        ("1.k", 2.0, "'k'"),
+        ("1.k", ..., "'k'"),
+        ("1.s", 0, "'s'"),
+        ("1.s", 4, "'s'"),
+        ("1.s", ..., "'s'"),
+        ("1.p", 2, "'p'"),
+        ("1.p", -1, "'p'"),
+        ("1.p", ..., "'p'"),
+        ("1.in", [0], "type f32"),
+        ("1.op", "maxpool3", "unknown op"),
+        ("2.k", 8, "'k'"),
+        ("2.k", 0, "'k'"),
+        ("2.k", 2, "shape"),
+        ("2.k", ..., "'k'"),
+        ("2.s", 5, "'s'"),
+        ("2.s", ..., "'s'"),
+        ("2.p", 2, "'p'"),
+        ("2.p", ..., "'p'"),
+        ("2.groups", 0, "'groups'"),
+        ("2.groups", 4097, "'groups'"),
+        ("2.groups", 4, "divides the channels"),
+        ("2.groups", 1, "shape"),
+        ("2.groups", True, "'groups'"),
+        ("2.groups", ..., "'groups'"),
+        ("2.weight", "stem.weight", "dtype"),
+        ("2.weight", ..., "names a tensor"),
+        ("2.bias", "stem.bias", "shape"),
+        ("2.in", [0], "type f32"),
+        ("3.knee", "stem.bias", "shape"),
+        ("3.knee", "flip", "dtype"),
+        ("3.knee", None, "names a tensor"),
+        ("3.in", [5], "written before"),
+        ("3.in", [0], "type f32 or vec"),
+        ("6.kw", 2, "1 or 3"),
+        ("6.kw", 0, "'kw'"),
+        ("6.kw", 5, "'kw'"),
+        ("6.kw", None, "'kw'"),
+        ("6.kw", 3, "shape"),
+        ("6.kw", ..., "shape"),
+        ("6.k", 1, "shape"),
+        ("6.p", 0, "'p'"),
+        ("6.h", "e", "shape"),
+        ("8.in", [7, 5], "one shape"),
+        ("8.in", [7], "'in'"),
+        ("10.in", [9], "'in'"),
+        ("10.in", [9, 2], "one shape"),
+        ("10.in", [0, 0], "type f32"),
+        ("10.threshold", ..., "names a tensor"),
+        ("10.scale", "stem.scale", "shape"),
+        ("10.shift", "flip", "dtype"),
+        ("11.low", ..., "'low'"),
+        ("11.low", "0", "'low'"),
+        ("11.low", True, "'low'"),
+        ("11.low", 1.5, "below"),
+        ("11.low", 1.49999999999, "below"),
+        ("11.low", -1e39, "range of float32"),
+        ("11.high", 1e39, "range of float32"),
+        ("11.high", 10**60, "range of float32"),
+        ("11.high", [], "'high'"),
+        ("11.in", [0], "type f32 or vec"),
+        ("13.in", [12], "type vec"),
+        ("14.in", [5], "type f32 or vec"),
+        ("16.in", [5], "type f32 or vec"),
+        ("17.in", [12, 14], "1 x 1 grid"),
+        ("17.in", [17, 12], "one shape"),
+        ("17.in", [12, 2], "one shape"),
+        ("17.in", [0, 17], "type f32 or vec"),
+        ("17.in", [12], "'in'"),
+        ("18.rows", "columns", "shape"),
+        ("18.rows", "flip", "dtype"),
+        ("18.columns", "rows", "shape"),
+        ("18.columns", ..., "names a tensor"),
+        ("18.in", [17], "type f32"),
+        ("20.from", -1, "'from'"),
+        ("20.from", 6, "'from'"),
+        ("20.from", ..., "'from'"),
+        ("20.to", 9, "'to'"),
+        ("20.to", 0, "'to'"),
+        ("20.to", 6.0, "'to'"),
+        ("20.to", ..., "'to'"),
+        ("20.before", -1, "'before'"),
+        ("20.before", 10**18, "'before'"),
+        ("20.before", 4096, "channels"),
+        ("20.before", ..., "'before'"),
+        ("20.after", 4, "one shape"),
+        ("20.after", "3", "'after'"),
+        ("20.after", ..., "'after'"),
+        ("20.in", [17], "type f32"),
+        ("21.in", [17], "type f32"),
+        ("26.in", [26, 14], "one shape"),
+        ("27.in", [27, 24], "one shape"),
+    ):
+        shown = "missing" if value is ... else str(value).replace(" ", "")
+        index = int(path.split(".")[0])
+        yield f"{where[index + 1]}.{path}={shown}", forge(_set(full, f"graph.{path}", value), data), words
+    yield "rank1_of_any_size", forge(_set(full, "input.fixed", False), data), "input.fixed"
+    for name, key in (("nan_in_knee", "act.knee"), ("nan_in_rows", "rows"), ("nan_in_float_weight", "group.weight")):
+        header, tensors = mixed_model()
+        tensors[key].reshape(-1)[0] = math.nan
+        yield name, forge(*layout(header, tensors)), "NaN"
+    header, tensors = mixed_model()
+    tensors["group.weight"], tensors["group.bias"] = tensors["group.weight"][:7], tensors["group.bias"][:7]
+    yield "groups_do_not_divide_the_outputs", forge(*layout(header, tensors)), "divides the outputs"
+    header, tensors = picture_model()
+    halves = [{"op": "subsample2", "in": [i + 2], "out": i + 3} for i in range(17)]
+    pool, linear = (entry | {"in": [entry["in"][0] + 17], "out": entry["out"] + 17} for entry in header["graph"][2:])
+    header["graph"] = [*header["graph"][:2], *halves, pool, linear]
+    yield "strides_multiply_beyond_65536", forge(*layout(header, tensors)), "product of the strides"
+
+
+def _scan_cases() -> Iterator[Case]:
+    """A scan model with ops that look beyond the block."""
+
+    def extended(*entries: dict[str, Any], fixed: bool = False, **more: np.ndarray) -> bytes:
+        header, tensors = scan_model()
+        header["input"]["fixed"] = fixed
+        added = [entry | {"out": 14 + index} for index, entry in enumerate(entries)]
+        header["graph"] = [*header["graph"][:11], *added, *header["graph"][11:]]
+        return forge(*layout(header, tensors | more))
+
+    rows, columns = np.ones(12, np.float32), np.ones(16, np.float32)
+    rank1 = {"op": "rank1", "in": [11], "rows": "rows", "columns": "columns"}
+    yield "scan_with_rank1", extended(rank1, fixed=True, rows=rows, columns=columns), "block alone"
+    yield "scan_with_whole_pool", extended({"op": "pool", "in": [11], "window": 0}), "block alone"
+    yield "scan_with_two_pools", extended({"op": "pool", "in": [11], "window": 8, "stride": 4}), "block alone"

@@ -7,6 +7,10 @@ import pytest
 import torch
 
 from aoienet.deploy import export, fold, format, pictures, simulate, verify
+from aoienet.models.blocks.unit import residual
+from aoienet.models.spec import Conv, Stem
+from aoienet.nn.activation.maxout import Maxout
+from aoienet.nn.graph import Slopes
 
 TRANSFORMS = {
     "aoienet_cifar": {"kind": "raw"},
@@ -49,11 +53,11 @@ def test_verify_names_the_first_differing_layer(random_net, tmp_path):
     header, tensors = packed(net, tmp_path)
     wrong = copy.deepcopy(net)
     with torch.no_grad():
-        wrong.units[3].planes.bn[0].bias.add_(0.05)
+        wrong.units[3].layers[0].planes.bn[0].bias.add_(0.05)
     images = list(pictures.pictures(header, 1))
     result = verify.verify(wrong, header, lambda image: simulate.run(header, tensors, image), images)
     assert not result.passed
-    assert result.first_difference.site == "units.3.planes"
+    assert result.first_difference.site == "units.3.layers.0.planes"
     assert 0 < len(result.first_difference.pairs) <= 5
     assert result.document()["first_differing_layer"]["op"] == "binarize"
 
@@ -80,32 +84,74 @@ def test_zero_gamma_gives_a_constant_bit():
     assert (x >= thresholds[0]).all() and not (x >= thresholds[1]).any() and not flips.any()
 
 
-def test_rprelu_and_single_plane_networks_are_packed_exactly(random_net, tmp_path):
-    from dataclasses import replace
-
-    from aoienet.models import specs
-
-    plain = tuple(replace(u, pre="none", out_act="rprelu", pan="none") for u in specs()["aoienet_cifar"].units[:4])
-    net = random_net("aoienet_cifar", units=plain)
+def test_a_nonlinearity_before_the_add_and_one_plane_are_packed_exactly(random_net, tmp_path):
+    body = residual(((16, 4, 1),))
+    net = random_net("aoienet_cifar", body=body, multi="single", out_act="rprelu", act="dprelu")
     with torch.no_grad():
         for unit in net.units:
             unit.out_act.before.add_(0.3)
             unit.out_act.after.sub_(0.2)
+            unit.act.knee.add_(0.1)
     header, tensors = packed(net, tmp_path)
-    image = next(pictures.pictures(header, 1))
-    free = net.double()(torch.from_numpy(image.astype(np.float64)).permute(2, 0, 1)[None])
-    assert np.allclose(simulate.logits(header, tensors, image), free.detach().numpy(), atol=1e-4)
+    images = list(pictures.pictures(header, 1))
+    result = verify.verify(net, header, lambda image: simulate.run(header, tensors, image), images)
+    assert result.passed and result.free_largest_logit_difference < 1e-3
 
 
-def test_a_deep_float_stem_is_refused_with_the_reason(random_net):
-    from aoienet.models.spec import Stem
+def test_a_deep_stem_is_packed(random_net, tmp_path):
+    stem = Stem("conv", (Conv(8, 3, 2), Conv(64, 3, 1, groups=4)), maxpool=True)
+    net = random_net("aoienet_resnet18", stem=stem, input_hw=(40, 40), body=residual(((64, 1, 1),)))
+    header, tensors = packed(net, tmp_path)
+    images = list(pictures.pictures(header, 1))
+    assert verify.verify(net, header, lambda image: simulate.run(header, tensors, image), images).passed
+    assert [op["op"] for op in header["graph"]].count("conv_f32") == 1
 
-    net = random_net("aoienet_resnet18", stem=Stem("conv", ((8, 3, 2), (64, 3, 1)), maxpool=True), input_hw=(40, 40))
-    with pytest.raises(export.NotExportable, match="received 2 convolutions"):
+
+class Swish(torch.nn.Module):
+    name = "swish"
+
+    def forward(self, x):
+        return x * x.sigmoid()
+
+
+def test_a_part_that_does_not_say_how_it_is_packed_is_refused_by_name(random_net):
+    net = random_net("aoienet_cifar")
+    net.units[2].act = Swish()
+    with pytest.raises(export.NotExportable, match=r"units\.2\.act: no exact form for Swish"):
+        export.graph_of(net)
+
+
+def test_real_weights_are_refused_with_the_reason(random_net):
+    with pytest.raises(export.NotExportable, match="real weights"):
+        export.graph_of(random_net("aoienet_cifar", weight_q="real"))
+
+
+class Wrong(Maxout):
+    def emit(self, g, x):
+        return g.slopes(x, self, Slopes.of(pos=self.pos, neg=self.neg + 0.1))
+
+
+def test_verify_sees_a_part_that_packs_something_else_than_it_computes(random_net, tmp_path):
+    net = random_net("aoienet_cifar")
+    net.units[1].act = Wrong(16)
+    header, tensors = packed(net, tmp_path)
+    images = list(pictures.pictures(header, 1))
+    result = verify.verify(net, header, lambda image: simulate.run(header, tensors, image), images)
+    assert result.first_difference.site == "units.1.act"
+
+
+def test_a_value_that_is_used_twice_unfixed_is_a_mistake_of_the_part(random_net):
+    class Twice(torch.nn.Module):
+        def emit(self, g, x):
+            return g.add(x, x)
+
+    net = random_net("aoienet_cifar")
+    net.units[0].act = torch.nn.Sequential(net.units[0].act, Twice())
+    with pytest.raises(RuntimeError, match="fix"):
         export.graph_of(net)
 
 
 def test_halo_covers_convolutions_and_contrast_window(random_net):
     net = random_net("aoienet_scan", input_hw=(96, 96))
-    assert export.receptive_radius_px(net) == 31
+    assert net.spec.radius_px == 31
     assert export.halo_px(net, 65, 32) == 64

@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from hostile_cases import cases, fnv1a, forge, good_bytes, layout  # noqa: E402
-from tiny_models import picture_model, scan_model  # noqa: E402
+from tiny_models import mixed_model, picture_model, scan_model  # noqa: E402
 
 from aoienet.deploy import format as model_file  # noqa: E402
 
@@ -36,7 +36,7 @@ def _error_class(engine: Any) -> type[Exception]:
     return found
 
 
-@pytest.mark.parametrize("model", [scan_model, picture_model])
+@pytest.mark.parametrize("model", [scan_model, picture_model, mixed_model])
 def test_read_gives_back_what_was_written(model: Any, tmp_path: Path) -> None:
     header, tensors = model()
     model_file.write(tmp_path / "m.aoie", header, tensors)
@@ -127,7 +127,7 @@ def test_the_cpp_reader_refuses_the_same_files(name: str, data: bytes, words: st
     assert str(caught.value).strip()
 
 
-@pytest.mark.parametrize("model", [scan_model, picture_model])
+@pytest.mark.parametrize("model", [scan_model, picture_model, mixed_model])
 def test_both_readers_take_the_files_that_the_hostile_ones_are_made_of(model: Any, tmp_path: Path) -> None:
     path = tmp_path / "good.aoie"
     path.write_bytes(forge(*layout(*model())))

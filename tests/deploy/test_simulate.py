@@ -1,4 +1,7 @@
-"""The interpreter against plain Python loops that follow docs/format.md word by word, and against the runtime."""
+"""The interpreter against plain Python loops that follow docs/format.md word by word, and against the runtime.
+
+`test_simulate_torch.py` compares it with PyTorch.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from tiny_models import picture_model, scan_model  # noqa: E402
+from tiny_models import mixed_model, picture_model, scan_model  # noqa: E402
 
 from aoienet import bits  # noqa: E402
 from aoienet.deploy import format as model_file  # noqa: E402
@@ -115,26 +118,28 @@ def test_binarize_keeps_the_threshold_itself_high_both_ways() -> None:
 
 @pytest.mark.parametrize("planes", [1, 2])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 5), (2, 1), (2, 3), (5, 4), (4, 7)])
-@pytest.mark.parametrize(("k", "s"), [(3, 1), (3, 2), (1, 1), (1, 2)])
-def test_conv_bits_equals_the_plain_loop(k: int, s: int, height: int, width: int, planes: int) -> None:
+@pytest.mark.parametrize("s", [1, 2])
+@pytest.mark.parametrize(("k", "kw"), [(3, 3), (1, 1), (3, 1), (1, 3)])
+def test_conv_bits_equals_the_plain_loop(k: int, kw: int, s: int, height: int, width: int, planes: int) -> None:
     channels, outputs = 70, 3
     rng = np.random.default_rng(height * 10 + width)
     b_JHWC = rng.random((planes, height, width, channels)) < 0.5
-    w_OkkI = rng.random((outputs, k, k, channels)) < 0.5
+    w_OkkI = rng.random((outputs, k, kw, channels)) < 0.5
     tensors = {"w": bits.pack(w_OkkI), "ps": _map(planes), "e": _map(3), "f": _map(3, seed=1)}
-    tensors["h"] = _map(16 if k == 3 else 1, outputs, seed=2)
+    tensors["h"] = _map(16 if max(k, kw) == 3 else 1, outputs, seed=2)
     entry = {"k": k, "s": s, "channels": channels, "weight": "w", "plane_scale": "ps", "e": "e", "f": "f", "h": "h"}
+    entry |= {"kw": kw} if kw != k else {}  # absent: the kernel is square
     got = _op("conv_bits", entry, tensors, bits.pack(b_JHWC))
     expected = np.zeros(((height - 1) // s + 1, (width - 1) // s + 1, outputs), F)
     for y, x, o in np.ndindex(*expected.shape):
         pc, rho = [0] * planes, [0] * planes
-        for j, ty, tx in np.ndindex(planes, k, k):
-            yy, xx = y * s + ty - k // 2, x * s + tx - k // 2
+        for j, ty, tx in np.ndindex(planes, k, kw):
+            yy, xx = y * s + ty - k // 2, x * s + tx - kw // 2
             if 0 <= yy < height and 0 <= xx < width:
                 pc[j] += int((b_JHWC[j, yy, xx] & w_OkkI[o, ty, tx]).sum())
                 rho[j] += int(b_JHWC[j, yy, xx].sum())
         c, r = (_scaled(tensors["ps"], counts) for counts in (pc, rho))
-        class_row = _state(y * s, height, k) * 4 + _state(x * s, width, k)
+        class_row = _state(y * s, height, k) * 4 + _state(x * s, width, kw)
         expected[y, x, o] = F(F(tensors["e"][o] * c) + F(tensors["f"][o] * r)) + tensors["h"][class_row, o]
     _same_bits(got, expected)
 
@@ -151,7 +156,7 @@ def _state(center: int, side: int, k: int) -> int:
     return {0b111: 0, 0b110: 1, 0b011: 2, 0b010: 3}[mask]
 
 
-def test_products_of_floats_run_in_the_written_order() -> None:
+def test_linear_sums_in_the_written_order() -> None:
     x, weight, bias = _map(2, 2, 33), _map(4, 33, seed=1), _map(4, seed=2)
     expected = np.zeros((2, 2, 4), F)
     for y, xx, o in np.ndindex(2, 2, 4):
@@ -159,9 +164,26 @@ def test_products_of_floats_run_in_the_written_order() -> None:
         for i in range(33):
             accumulator = F(accumulator + F(weight[o, i] * x[y, xx, i]))
         expected[y, xx, o] = accumulator
-    entry, tensors = {"weight": "w", "bias": "b"}, {"w": weight, "b": bias}
-    _same_bits(_op("conv_f32", entry, tensors, x), expected)
-    _same_bits(_op("linear", entry, tensors, x), expected)
+    _same_bits(_op("linear", {"weight": "w", "bias": "b"}, {"w": weight, "b": bias}, x), expected)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 6), (4, 3), (7, 5)])
+@pytest.mark.parametrize(
+    ("k", "s", "p", "groups"), [(1, 1, 0, 1), (1, 2, 0, 2), (2, 1, 1, 4), (3, 2, 1, 2), (5, 3, 2, 1), (7, 4, 3, 4)]
+)
+def test_conv_f32_sums_in_the_written_order(k: int, s: int, p: int, groups: int, height: int, width: int) -> None:
+    inputs, outputs = 4 // groups, 8 // groups  # of a group
+    x, weight, bias = _map(height, width, 4), _map(8, k, k, inputs, seed=1), _map(8, seed=2)
+    expected = np.zeros(((height + 2 * p - k) // s + 1, (width + 2 * p - k) // s + 1, 8), F)
+    for y, xx, o in np.ndindex(*expected.shape):
+        accumulator = bias[o]
+        for ty, tx, i in np.ndindex(k, k, inputs):
+            row, column = y * s + ty - p, xx * s + tx - p
+            if 0 <= row < height and 0 <= column < width:
+                accumulator = F(accumulator + F(weight[o, ty, tx, i] * x[row, column, o // outputs * inputs + i]))
+        expected[y, xx, o] = accumulator
+    entry = {"k": k, "s": s, "p": p, "groups": groups, "weight": "w", "bias": "b"}
+    _same_bits(_op("conv_f32", entry, {"w": weight, "b": bias}, x), expected)
 
 
 def test_slopes_send_zero_and_negative_numbers_to_the_negative_side() -> None:
@@ -171,19 +193,110 @@ def test_slopes_send_zero_and_negative_numbers_to_the_negative_side() -> None:
     assert got.ravel().tolist() == [-4.0, -1.0, 3.0]
 
 
+def test_slopes_send_the_knee_itself_to_the_negative_side() -> None:
+    tensors = {"p": np.array([2], F), "o": np.array([0], F), "n": np.array([3], F), "k": np.array([0.5], F)}
+    entry = {"pos": "p", "pos_shift": "o", "neg": "n", "neg_shift": "o", "knee": "k"}
+    assert _op("slopes", entry, tensors, np.array([[[0.25], [0.5], [0.75]]], F)).ravel().tolist() == [0.75, 1.5, 1.5]
+
+
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 4), (3, 2), (4, 4), (5, 3)])
-def test_avgpool2_and_maxpool3_equal_the_plain_loops(height: int, width: int) -> None:
+def test_avgpool2_equals_the_plain_loop(height: int, width: int) -> None:
     x = _map(height, width, 2, seed=height)
     average = np.zeros(((height + 1) // 2, (width + 1) // 2, 2), F)
-    largest = np.zeros_like(average)
     for y, xx, c in np.ndindex(*average.shape):
         rows = [x[r, 2 * xx : 2 * xx + 2, c] for r in (2 * y, 2 * y + 1) if r < height]
         sums = [row[0] if len(row) == 1 else F(row[0] + row[1]) for row in rows]
         total = sums[0] if len(sums) == 1 else F(sums[0] + sums[1])
         average[y, xx, c] = F(total * F(1 / sum(len(row) for row in rows)))
-        largest[y, xx, c] = x[max(2 * y - 1, 0) : 2 * y + 2, max(2 * xx - 1, 0) : 2 * xx + 2, c].max()
     _same_bits(_op("avgpool2", {}, {}, x), average)
-    _same_bits(_op("maxpool3", {}, {}, x), largest)
+
+
+@pytest.mark.parametrize(("height", "width"), [(2, 2), (2, 5), (4, 3), (5, 7)])
+@pytest.mark.parametrize(("k", "s", "p"), [(2, 2, 0), (2, 1, 1), (2, 3, 1), (3, 2, 1), (3, 1, 1), (3, 3, 1)])
+def test_maxpool_equals_the_plain_loop(k: int, s: int, p: int, height: int, width: int) -> None:
+    x = _map(height, width, 2, seed=height)
+    largest = np.zeros(((height + 2 * p - k) // s + 1, (width + 2 * p - k) // s + 1, 2), F)
+    for y, xx, c in np.ndindex(*largest.shape):
+        top, left = y * s - p, xx * s - p
+        largest[y, xx, c] = x[max(top, 0) : top + k, max(left, 0) : left + k, c].max()
+    _same_bits(_op("maxpool", {"k": k, "s": s, "p": p}, {}, x), largest)
+
+
+def test_maxpool_keeps_the_first_of_equal_zeros() -> None:
+    for first, second in ((0.0, -0.0), (-0.0, 0.0)):
+        got = _op("maxpool", {"k": 2, "s": 2, "p": 0}, {}, np.array([first, second, -1, -1], F).reshape(2, 2, 1))
+        assert np.signbit(got.item()) == np.signbit(first)
+
+
+def test_clip_keeps_its_limits_and_what_lies_between() -> None:
+    x = np.array([-np.inf, -2, -1.0000001, -1, 0.5, 1.5, 1.6, np.inf], F).reshape(1, -1, 1)
+    assert _op("clip", {"low": -1, "high": 1.5}, {}, x).ravel().tolist() == [-1, -1, -1, -1, 0.5, 1.5, 1.5, 1.5]
+
+
+def test_gate_takes_b_only_above_the_threshold() -> None:
+    tensors = {"t": np.array([1], F), "s": np.array([2], F), "o": np.array([-1], F)}
+    a, b = np.array([[[0.5], [1.0], [1.5]]], F), np.full((1, 3, 1), 7, F)
+    got = _op("gate", {"threshold": "t", "scale": "s", "shift": "o"}, tensors, a, b)
+    assert got.ravel().tolist() == [0.0, 1.0, 7.0]
+
+
+def test_sigmoid_equals_the_plain_formula_and_is_right_to_one_unit() -> None:
+    x = np.concatenate([_map(500) * F(12), np.array([-0.0, 0, -1000, 1000, -40, 40, -np.inf, np.inf], F)])
+    got = _op("sigmoid", {}, {}, x.reshape(1, -1, 1)).ravel()
+    for v, y in zip(x, got, strict=True):
+        t = min(max(float(v), -40.0), 40.0)
+        n = round(t * 1.4426950408889634)
+        r = (t - n * 0.6931471803691238) - n * 1.9082149292705877e-10
+        p = 0.0
+        for k in range(13, -1, -1):
+            p = 1.0 / math.factorial(k) if k == 13 else p * r + 1.0 / math.factorial(k)
+        e = p * 2.0**n
+        assert y == F(e / (1 + e))
+        assert abs(float(y) - 1 / (1 + math.exp(-t))) <= np.spacing(y)
+    nan = _op("sigmoid", {}, {}, np.full((1, 1, 1), np.nan, F)).item()
+    assert nan == _op("sigmoid", {}, {}, np.full((1, 1, 1), -40, F)).item() > 0
+
+
+def test_rank1_rounds_the_product_of_its_factors_first() -> None:
+    x, rows, columns = _map(3, 4, 2), _map(3, seed=1), _map(4, seed=2)
+    got = _op("rank1", {"rows": "r", "columns": "c"}, {"r": rows, "c": columns}, x)
+    for y, xx, c in np.ndindex(3, 4, 2):
+        assert got[y, xx, c] == F(x[y, xx, c] * F(rows[y] * columns[xx]))
+
+
+def test_channels_puts_zeros_around_the_part_it_takes() -> None:
+    x = _map(2, 3, 5)
+    got = _op("channels", {"from": 1, "to": 4, "before": 2, "after": 1}, {}, x)
+    np.testing.assert_array_equal(got[..., 2:5], x[..., 1:4])
+    assert got.shape == (2, 3, 6) and not got[..., [0, 1, 5]].any()
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 3), (5, 4)])
+def test_subsample2_takes_even_rows_and_columns(height: int, width: int) -> None:
+    x = _map(height, width, 2)
+    got = _op("subsample2", {}, {}, x)
+    assert got.shape == ((height + 1) // 2, (width + 1) // 2, 2)
+    for y, xx in np.ndindex(*got.shape[:2]):
+        np.testing.assert_array_equal(got[y, xx], x[2 * y, 2 * xx])
+
+
+def test_two_convolutions_of_one_weight_tensor_add_their_planes() -> None:
+    header, tensors = model_file.parse(model_file.serialize(*mixed_model()))
+    first, second = header["graph"][6], header["graph"][7]
+    assert first["weight"] == second["weight"] and first["in"] != second["in"]
+    values = simulate.run(header, tensors, _image(10, 9, 3))
+    copied = {**tensors, "copy": tensors[first["weight"]].copy()}
+    again = simulate.run(
+        {**header, "graph": [*header["graph"][:7], second | {"weight": "copy"}]}, copied, _image(10, 9, 3)
+    )
+    _same_bits(values[8], again[8])
+    _same_bits(values[9], values[7] + values[8])
+
+
+@pytest.mark.parametrize("op", ["add", "mul", "gate"])
+def test_two_values_of_other_shapes_are_refused(op: str) -> None:
+    with pytest.raises(ValueError, match="one shape"):
+        _op(op, {}, {}, _map(2, 2, 3), _map(1, 2, 3))
 
 
 @pytest.mark.parametrize(("window", "stride"), [(0, 1), (2, 1), (3, 2), (5, 5)])
@@ -229,7 +342,8 @@ def test_a_picture_smaller_than_one_block_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "shape"), [(scan_model, (96, 128)), (scan_model, (77, 101)), (picture_model, (9, 7, 3))]
+    ("model", "shape"),
+    [(scan_model, (96, 128)), (scan_model, (77, 101)), (picture_model, (9, 7, 3)), (mixed_model, (10, 9, 3))],
 )
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_runtime_gives_the_same_bits(model: Any, shape: tuple[int, ...], seed: int, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -38,6 +39,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / f"{name}.aoie" for name in NETWORKS}
 
 
+@functools.cache
+def interpreted(path: Path, h: int, w: int) -> list[np.ndarray]:
+    header, tensors = aoie_format.read(path)
+    return simulate.run(header, tensors, picture(h, w, header["input"]["channels"]))
+
+
 def same_bits(left: np.ndarray, right: np.ndarray) -> bool:
     left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
     return left.shape == right.shape and left.dtype == right.dtype and left.tobytes() == right.tobytes()
@@ -49,11 +56,14 @@ def test_every_value_equals_the_interpreter(name, isa, files, monkeypatch):
     monkeypatch.setenv("AOIENET_ISA", isa)
     model = Model.open(files[name])
     assert model.isa == isa == engine.active_isa()
-    header, tensors = aoie_format.read(files[name])
+    header = NETWORKS[name][0]
     sizes = SIZES if "scan" in header else [*SIZES, (1, 1), (3, 2), (1, 9)]
+    if header["input"]["fixed"]:
+        sizes = [(header["input"]["height"], header["input"]["width"])]
     for h, w in sizes:
         image = picture(h, w, header["input"]["channels"])
-        want = simulate.run(header, tensors, image)
+        want = interpreted(files[name], h, w)
+        assert all(value.dtype != np.float32 or np.isfinite(value).all() for value in want)
         have = model.trace(image)
         assert len(have) == len(want)
         for index, (left, right) in enumerate(zip(have, want, strict=True)):
@@ -89,6 +99,39 @@ def test_a_tile_with_halo_equals_the_whole_picture(files):
         tile = model.run(image[y0:y1, x0:x1])
         i, j = i0 - y0 // step, j0 - x0 // step
         assert same_bits(tile[i : i + i1 - i0, j : j + j1 - j0], whole[i0:i1, j0:j1])
+
+
+def test_the_random_networks_have_every_op():
+    used = {entry["op"] for header, _ in NETWORKS.values() for entry in header["graph"]}
+    assert used == set(simulate._OPS)
+
+
+def test_a_tile_with_halo_equals_the_whole_picture_with_strips_of_stride_6(files):
+    model = Model.open(files["scanner_strips"])
+    image = picture(240, 300, 1, 4)
+    whole = model.run(image)
+    tile = model.run(image[60 - 48 : 120 + 48, 120 - 48 : 180 + 48])
+    assert same_bits(tile[8:17, 8:17], whole[10:19, 20:29])
+
+
+def test_a_picture_where_the_vec_of_mul_is_no_longer_one_position_is_refused(tmp_path):
+    header, tensors = classifier(1, "center")
+    c = 70
+    names = {"weight": "w", "bias": "b"}
+    graph = header["graph"][:-2]
+    x = graph[-1]["out"]
+    graph.append({"op": "pool", "in": [x], "out": x + 1, "window": 6, "stride": 6})
+    graph.append({"op": "mul", "in": [x, x + 1], "out": x + 2})
+    graph.append({"op": "pool", "in": [x + 2], "out": x + 3, "window": 0})
+    graph.append({"op": "linear", "in": [x + 3], "out": x + 4, **names})
+    tensors = {**tensors, "w": np.zeros((6, c), np.float32), "b": np.zeros(6, np.float32)}
+    aoie_format.write(tmp_path / "m.aoie", {**header, "graph": graph}, tensors)
+    model = Model.open(tmp_path / "m.aoie")
+    assert same_bits(model.run(picture(64, 64, 1)), np.zeros((1, 1, 6), np.float32))
+    with pytest.raises(ValueError, match="1 x 1 grid"):
+        model.run(picture(300, 300, 1))
+    with pytest.raises(ValueError, match="one shape"):
+        simulate.run({**header, "graph": graph}, tensors, picture(300, 300, 1))
 
 
 def test_threads_share_a_model(files):

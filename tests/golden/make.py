@@ -16,30 +16,33 @@ import torch
 
 from aoienet.deploy import export, format, pictures, simulate, verify
 from aoienet.models import specs
+from aoienet.models.blocks.unit import Unit
 from aoienet.models.net import BinaryNet
-from aoienet.models.spec import Head, Stem, Unit
+from aoienet.models.spec import Conv, Head, Stem
+from aoienet.nn.cell import Cell
 
 FOLDER = Path(__file__).resolve().parents[2] / "runtime" / "tests" / "golden"
 SCAN = {"block_px": 64, "block_stride_px": 32, "total_stride": 8, "defect": 1, "threshold": 0.0, "temperature": 1.0}
 CONTRAST = {"kind": "standardize", "window_px": 65, "eps_levels": 2.0, "scale": 32.0}
+RPRELU = Cell(act_q="affine", weight_q="affine_ede", out_act="rprelu", shift=True)
 
 SMALL = {
     "scan": replace(
         specs()["aoienet_scan"],
-        stem=Stem("conv", ((24, 7, 4),), maxout=True),
-        units=(Unit(24), Unit(48, 3, 2), Unit(48, 1)),
+        stem=Stem("conv", (Conv(24, 7, 4),), act="maxout"),
+        body=(Unit(24), Unit(48, 3, 2), Unit(48, 1)),
         input_hw=(96, 130),
     ),
     "thermometer": replace(
         specs()["aoienet_cifar"],
-        stem=Stem("thermometer", ((16, 3, 1),)),
-        units=(Unit(16), Unit(32, 3, 2, pre="none", out_act="rprelu", pan="none"), Unit(64, 3, 2)),
+        stem=Stem("thermometer", (Conv(16, 3, 1),)),
+        body=(Unit(16), Unit(32, 3, 2, cell=RPRELU), Unit(64, 3, 2)),
         input_hw=(17, 13),
     ),
     "resnet": replace(
         specs()["aoienet_resnet18"],
-        stem=Stem("conv", ((20, 7, 2),), maxout=True, maxpool=True),
-        units=(Unit(20), Unit(70, 3, 2)),
+        stem=Stem("conv", (Conv(20, 7, 2),), act="maxout", maxpool=True),
+        body=(Unit(20), Unit(70, 3, 2)),
         head=Head(batchnorm=True),
         input_hw=(41, 38),
     ),

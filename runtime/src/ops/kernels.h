@@ -15,20 +15,25 @@ struct OpArgs {
   const void* in0;
   const void* in1;
   void* out;
-  void* scratch;               // 64-byte aligned, scratch_bytes(op) of plan.cc
-  int64_t j, h, w, c, p64;     // input 0: planes, height, width, channels, 64-bit words per position
-  int64_t c1;                  // channels of input 1
-  int64_t oh, ow, o;           // output: height, width, channels
-  int64_t o_pad;               // o rounded up to kPad
-  int64_t k, s, pad;           // kernel, stride, padding; pool: k = window (0 = whole map), s = stride
-  const void* weight;          // as in the file
-  const void* packed;          // as the kernel's instruction set wants it, see pack.cc
-  const float *a, *b, *d, *e;  // per-channel constants, padded (which: see each op's reference.cc)
-  const float* plane_scale;    // conv_bits: [J]
-  const uint8_t* flip;         // binarize: [J, C] of the file
-  const uint64_t* flip_bits;   // binarize: [J, p64] packed
-  int64_t window;              // standardize: window_px
-  double eps_levels, scale;    // standardize
+  void* scratch;                // 64-byte aligned, scratch_bytes(op) of plan.cc
+  int64_t j, h, w, c, p64;      // input 0: planes, height, width, channels, 64-bit words per position
+  int64_t c1, positions1;       // input 1: channels, h * w
+  int64_t oh, ow, o;            // output: height, width, channels
+  int64_t o_pad;                // o rounded up to kPad
+  int64_t k, s, pad;            // kernel and padding of rows, stride; pool: k = window (0 = whole map), s = stride
+  int64_t kw, pad_w;            // kernel and padding of columns
+  int64_t groups;               // conv_f32
+  const void* weight;           // as in the file
+  const void* packed;           // as the kernel's instruction set wants it, see pack.cc
+  const float *a, *b, *d, *e;   // per-channel constants, padded (which: see each op's reference.cc)
+  const float* knee;            // slopes, padded
+  const float* plane_scale;     // conv_bits: [J]
+  const uint8_t* flip;          // binarize: [J, C] of the file
+  const uint64_t* flip_bits;    // binarize: [J, p64] packed
+  int64_t window;               // standardize: window_px
+  double eps_levels, scale;     // standardize
+  int64_t from, taken, before;  // channels: first and count of the channels taken, channels of 0 in front
+  float low, high;              // clip
 };
 
 using Kernel = void (*)(const OpArgs&);

@@ -8,14 +8,15 @@ Shapes    image_HWC uint8; i8/u8 image [H,W,C]; f32 map [H,W,C]; bits uint64 [J,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aoienet import bits
-from aoienet.deploy.graph import THERMOMETER_PLANES
+from aoienet.deploy.graph_ops import THERMOMETER_PLANES
 
 Array = NDArray[Any]
 F32 = np.float32
@@ -24,6 +25,11 @@ Entry = Mapping[str, Any]
 
 # Border states of one axis, by (tap 0 inside, tap 2 inside): full, first, last, only.
 STATE_FULL, STATE_FIRST, STATE_LAST, STATE_ONLY = range(4)
+
+# exp of sigmoid: 1/k!, and ln 2 in two parts, the first with trailing zeros so that n times it is exact.
+EXP_TERMS = tuple(1.0 / math.factorial(k) for k in range(13, -1, -1))
+EXP_LIMIT = 40.0
+INV_LN2, LN2_HIGH, LN2_LOW = 1.4426950408889634, 0.6931471803691238, 1.9082149292705877e-10
 
 
 def run(header: Mapping[str, Any], tensors: Tensors, image_u8: Array) -> list[Any]:
@@ -110,23 +116,39 @@ def _box_sum(values: Array, y0: Array, y1: Array, x0: Array, x1: Array) -> Array
     return table[np.ix_(y1, x1)] - table[np.ix_(y0, x1)] - table[np.ix_(y1, x0)] + table[np.ix_(y0, x0)]
 
 
-def _taps(map_HWC: Array, k: int, s: int, p: int) -> tuple[Array, int, int]:
-    """Return the map with p zeros around it, and the output size."""
-    height, width = map_HWC.shape[:2]
-    padded = np.pad(map_HWC, ((p, p), (p, p), (0, 0)))
-    return padded, (height + 2 * p - k) // s + 1, (width + 2 * p - k) // s + 1
-
-
-def _exact_conv(map_HWC: Array, weight_OkkI: Array, s: int, p: int) -> Array:
-    """Convolve integers held in floats; exact while sums stay below the mantissa of the dtype."""
-    outputs, k = weight_OkkI.shape[:2]
-    padded, height, width = _taps(map_HWC, k, s, p)
+def _exact_conv(map_HWC: Array, weight_OHWI: Array, s: int, p_hw: tuple[int, int]) -> Array:
+    """Convolve integers held in floats, zeros outside; exact while sums stay below the mantissa of the dtype."""
+    outputs, kh, kw = weight_OHWI.shape[:3]
+    (py, px), (side_h, side_w) = p_hw, map_HWC.shape[:2]
+    height, width = (side_h + 2 * py - kh) // s + 1, (side_w + 2 * px - kw) // s + 1
+    padded = np.pad(map_HWC, ((py, py), (px, px), (0, 0)))
     total = np.zeros((height * width, outputs), dtype=map_HWC.dtype)
+    for ty in range(kh):
+        for tx in range(kw):
+            tap = padded[ty : ty + (height - 1) * s + 1 : s, tx : tx + (width - 1) * s + 1 : s]
+            total += tap.reshape(height * width, -1) @ weight_OHWI[:, ty, tx].T
+    return total.reshape(height, width, outputs)
+
+
+def _inside(side: int, k: int, s: int, p: int, tap: int) -> tuple[slice, slice]:
+    """Return the outputs of one axis whose tap `tap` lies inside, and the inputs that it meets there."""
+    outputs = (side + 2 * p - k) // s + 1
+    first = max(0, -(-(p - tap) // s))
+    last = min(outputs - 1, (side - 1 + p - tap) // s)
+    begin = first * s + tap - p
+    return slice(first, max(last + 1, first)), slice(
+        begin, begin + (last - first) * s + 1 if last >= first else begin, s
+    )
+
+
+def _each_tap(x: Array, k: int, s: int, p: int) -> Iterator[tuple[int, int, tuple[slice, slice], Array]]:
+    """Give, tap by tap, (row, column, the outputs that it reaches, the inputs that it meets)."""
     for ty in range(k):
         for tx in range(k):
-            tap = padded[ty : ty + (height - 1) * s + 1 : s, tx : tx + (width - 1) * s + 1 : s]
-            total += tap.reshape(height * width, -1) @ weight_OkkI[:, ty, tx].T
-    return total.reshape(height, width, outputs)
+            (out_y, in_y), (out_x, in_x) = (
+                _inside(side, k, s, p, t) for side, t in zip(x.shape, (ty, tx), strict=False)
+            )
+            yield ty, tx, (out_y, out_x), x[in_y, in_x]
 
 
 def _thermometer(entry: Entry, tensors: Tensors, image: Array) -> Array:
@@ -137,7 +159,7 @@ def _thermometer(entry: Entry, tensors: Tensors, image: Array) -> Array:
 
 def _conv_int(entry: Entry, tensors: Tensors, image: Array) -> Array:
     weight = tensors[entry["weight"]].astype(np.float64)
-    accumulator = _exact_conv(image.astype(np.float64), weight, entry["s"], entry["p"])
+    accumulator = _exact_conv(image.astype(np.float64), weight, entry["s"], (entry["p"], entry["p"]))
     return accumulator.astype(F32) * tensors[entry["scale"]] + tensors[entry["bias"]]
 
 
@@ -148,23 +170,20 @@ def _binarize(entry: Entry, tensors: Tensors, x_HWC: Array) -> Array:
 
 
 def _conv_bits(entry: Entry, tensors: Tensors, bits_JHWP: Array) -> Array:
-    k, s = entry["k"], entry["s"]
+    kh, s = entry["k"], entry["s"]
+    kw = entry.get("kw", kh)
     weight = bits.unpack(tensors[entry["weight"]], entry["channels"]).astype(F32)
-    window = np.ones((1, k, k, entry["channels"]), dtype=F32)
+    window = np.ones((1, kh, kw, entry["channels"]), dtype=F32)
     scale = tensors[entry["plane_scale"]]
     planes = [plane.astype(F32) for plane in bits.unpack(bits_JHWP, entry["channels"])]
-    pc = [scale_j * _exact_conv(plane, weight, s, k // 2) for scale_j, plane in zip(scale, planes, strict=True)]
-    rho = [scale_j * _exact_conv(plane, window, s, k // 2) for scale_j, plane in zip(scale, planes, strict=True)]
+    p_hw = (kh // 2, kw // 2)
+    pc = [scale_j * _exact_conv(plane, weight, s, p_hw) for scale_j, plane in zip(scale, planes, strict=True)]
+    rho = [scale_j * _exact_conv(plane, window, s, p_hw) for scale_j, plane in zip(scale, planes, strict=True)]
     c, r = (pc[0], rho[0]) if len(planes) == 1 else (pc[0] + pc[1], rho[0] + rho[1])
-    border = _border_classes(k, s, *bits_JHWP.shape[1:3])
+    rows, columns = (_border_states(k, s, side) for k, side in zip((kh, kw), bits_JHWP.shape[1:3], strict=True))
+    border = rows[:, None] * 4 + columns[None, :]
     result: Array = (tensors[entry["e"]] * c + tensors[entry["f"]] * r) + tensors[entry["h"]][border]
     return result
-
-
-def _border_classes(k: int, s: int, height: int, width: int) -> Array:
-    """Return the row of `h` for each output position, int [H,W]."""
-    rows, columns = (_border_states(k, s, side) for side in (height, width))
-    return rows[:, None] * 4 + columns[None, :]
 
 
 def _border_states(k: int, s: int, side: int) -> Array:
@@ -175,25 +194,47 @@ def _border_states(k: int, s: int, side: int) -> Array:
     return np.where(origin < 0, STATE_FIRST, STATE_FULL) + np.where(origin + k > side, STATE_LAST, STATE_FULL)
 
 
-def _conv_f32(entry: Entry, tensors: Tensors, x_HWC: Array) -> Array:
-    return _ordered_product(x_HWC, tensors[entry["weight"]], tensors[entry["bias"]])
+def _conv_f32(entry: Entry, tensors: Tensors, x: Array) -> Array:
+    weight, bias, groups = tensors[entry["weight"]], tensors[entry["bias"]], entry["groups"]
+    k, s, p = entry["k"], entry["s"], entry["p"]
+    height, width = ((side + 2 * p - k) // s + 1 for side in x.shape[:2])
+    weight = weight.reshape(groups, -1, k, k, weight.shape[-1])
+    x = x.reshape(*x.shape[:2], groups, 1, -1)
+    accumulator = np.broadcast_to(bias.reshape(groups, -1), (height, width, *weight.shape[:2])).copy()
+    for ty, tx, reached, tap in _each_tap(x, k, s, p):
+        for i in range(weight.shape[-1]):
+            accumulator[reached] += weight[:, :, ty, tx, i] * tap[..., i]
+    return accumulator.reshape(height, width, len(bias))
 
 
 def _linear(entry: Entry, tensors: Tensors, vec: Array) -> Array:
-    return _ordered_product(vec, tensors[entry["weight"]], tensors[entry["bias"]])
-
-
-def _ordered_product(x: Array, weight_OI: Array, bias_O: Array) -> Array:
-    accumulator = np.broadcast_to(bias_O, (*x.shape[:-1], len(bias_O))).astype(F32)
-    for i in range(x.shape[-1]):
-        accumulator = accumulator + weight_OI[:, i] * x[..., i : i + 1]
+    weight, bias = tensors[entry["weight"]], tensors[entry["bias"]]
+    accumulator = np.broadcast_to(bias, (*vec.shape[:-1], len(bias))).astype(F32)
+    for i in range(vec.shape[-1]):
+        accumulator = accumulator + weight[:, i] * vec[..., i : i + 1]
     return accumulator
 
 
 def _add(entry: Entry, tensors: Tensors, a: Array, b: Array) -> Array:
-    if a.shape != b.shape:
-        raise ValueError(f"add takes two values of one shape; received {a.shape} and {b.shape}.")
+    _check_same("add", a, b)
     return a + b
+
+
+def _mul(entry: Entry, tensors: Tensors, a: Array, b: Array) -> Array:
+    if b.shape != (1, 1, a.shape[-1]):
+        _check_same("mul", a, b)
+    return a * b
+
+
+def _gate(entry: Entry, tensors: Tensors, a: Array, b: Array) -> Array:
+    _check_same("gate", a, b)
+    threshold, scale, shift = (tensors[entry[key]] for key in ("threshold", "scale", "shift"))
+    return np.where(a > threshold, b, scale * a + shift)
+
+
+def _check_same(op: str, a: Array, b: Array) -> None:
+    if a.shape != b.shape:
+        raise ValueError(f"{op} takes two values of one shape; received {a.shape} and {b.shape}.")
 
 
 def _concat(entry: Entry, tensors: Tensors, a: Array, b: Array) -> Array:
@@ -202,7 +243,30 @@ def _concat(entry: Entry, tensors: Tensors, a: Array, b: Array) -> Array:
 
 def _slopes(entry: Entry, tensors: Tensors, v: Array) -> Array:
     pos, pos_shift, neg, neg_shift = (tensors[entry[key]] for key in ("pos", "pos_shift", "neg", "neg_shift"))
-    return np.where(v > 0, pos * v + pos_shift, neg * v + neg_shift)
+    knee = tensors[entry["knee"]] if "knee" in entry else F32(0)
+    return np.where(v > knee, pos * v + pos_shift, neg * v + neg_shift)
+
+
+def _clip(entry: Entry, tensors: Tensors, v: Array) -> Array:
+    low, high = F32(entry["low"]), F32(entry["high"])
+    return np.where(v < low, low, np.where(v > high, high, v))
+
+
+def _sigmoid(entry: Entry, tensors: Tensors, v: Array) -> Array:
+    t = v.astype(np.float64)
+    t = np.where(t > -EXP_LIMIT, np.where(t < EXP_LIMIT, t, EXP_LIMIT), -EXP_LIMIT)
+    n = np.rint(t * INV_LN2)
+    r = (t - n * LN2_HIGH) - n * LN2_LOW
+    p = np.full_like(r, EXP_TERMS[0])
+    for term in EXP_TERMS[1:]:
+        p = p * r + term
+    e = np.ldexp(p, n.astype(np.int64))
+    return (e / (1.0 + e)).astype(F32)
+
+
+def _rank1(entry: Entry, tensors: Tensors, x: Array) -> Array:
+    rows, columns = tensors[entry["rows"]], tensors[entry["columns"]]
+    return x * (rows[:, None] * columns)[..., None]
 
 
 def _avgpool2(entry: Entry, tensors: Tensors, x: Array) -> Array:
@@ -218,15 +282,23 @@ def _avgpool2(entry: Entry, tensors: Tensors, x: Array) -> Array:
     return result
 
 
-def _maxpool3(entry: Entry, tensors: Tensors, x: Array) -> Array:
-    height, width = ((side - 1) // 2 + 1 for side in x.shape[:2])
-    padded = np.pad(x, ((1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
-    best = np.full((height, width, x.shape[2]), -np.inf, dtype=F32)
-    for ty in range(3):
-        for tx in range(3):
-            tap = padded[ty : ty + 2 * height - 1 : 2, tx : tx + 2 * width - 1 : 2]
-            best = np.where(tap > best, tap, best)
+def _maxpool(entry: Entry, tensors: Tensors, x: Array) -> Array:
+    k, s, p = entry["k"], entry["s"], entry["p"]
+    height, width = ((side + 2 * p - k) // s + 1 for side in x.shape[:2])
+    best = np.zeros((height, width, x.shape[2]), dtype=F32)
+    begun = np.zeros((height, width, 1), dtype=np.bool_)
+    for _, _, reached, tap in _each_tap(x, k, s, p):
+        best[reached] = np.where(~begun[reached] | (tap > best[reached]), tap, best[reached])
+        begun[reached] = True
     return best
+
+
+def _subsample2(entry: Entry, tensors: Tensors, x: Array) -> Array:
+    return np.ascontiguousarray(x[::2, ::2])
+
+
+def _channels(entry: Entry, tensors: Tensors, x: Array) -> Array:
+    return np.pad(x[..., entry["from"] : entry["to"]], ((0, 0), (0, 0), (entry["before"], entry["after"])))
 
 
 def _pool(entry: Entry, tensors: Tensors, x: Array) -> Array:
@@ -262,13 +334,20 @@ def _peak(entry: Entry, tensors: Tensors, vec: Array) -> Array:
 _OPS: dict[str, Callable[..., Array]] = {
     "thermometer": _thermometer,
     "conv_int": _conv_int,
+    "conv_f32": _conv_f32,
     "binarize": _binarize,
     "conv_bits": _conv_bits,
-    "conv_f32": _conv_f32,
     "add": _add,
+    "mul": _mul,
+    "gate": _gate,
     "slopes": _slopes,
+    "clip": _clip,
+    "sigmoid": _sigmoid,
+    "rank1": _rank1,
     "avgpool2": _avgpool2,
-    "maxpool3": _maxpool3,
+    "maxpool": _maxpool,
+    "subsample2": _subsample2,
+    "channels": _channels,
     "concat": _concat,
     "pool": _pool,
     "peak": _peak,

@@ -18,9 +18,8 @@ import torch
 from torch import Tensor
 
 from aoienet import bits
-from aoienet.deploy.fold import PlaneSet
+from aoienet.deploy import export
 from aoienet.models.net import BinaryNet
-from aoienet.nn.layers import thermometer
 
 ROUNDING = 1e-4
 PAIRS = 5
@@ -82,11 +81,6 @@ class Verification:
         }
 
 
-def nchw(map_HWC: Array) -> Tensor:
-    map_HWC = map_HWC[..., None] if map_HWC.ndim == 2 else map_HWC
-    return torch.from_numpy(np.ascontiguousarray(map_HWC.astype(np.float64))).permute(2, 0, 1)[None]
-
-
 def hwc(x_NCHW: Tensor) -> Array:
     return x_NCHW[0].permute(1, 2, 0).numpy()
 
@@ -95,86 +89,38 @@ class Reference:
     """The training form in float64, asked layer by layer with the runtime's values."""
 
     def __init__(self, net: BinaryNet, header: dict[str, Any]):
-        self.net = deepcopy(net).double().eval().to(memory_format=torch.contiguous_format)
-        self.header = header
-        self.sites: dict[int, str] = {int(k): v for k, v in header["meta"]["sites"].items()}
-        self.rules: dict[str, Callable[[dict[str, Any], str, Trace], Array]] = {
-            "thermometer": self.thermometer,
-            "binarize": self.binarize,
-            "conv_bits": self.conv_bits,
-            "slopes": self.slopes,
-            "linear": self.linear,
-            "add": lambda op, site, values: values[op["in"][0]].astype(np.float64) + values[op["in"][1]],
-            "conv_int": lambda op, site, values: self.module(site, values[op["in"][0]]),
-            "maxpool3": lambda op, site, values: self.module(site, values[op["in"][0]]),
-            "avgpool2": lambda op, site, values: self.module(site, values[op["in"][0]]),
-            "conv_f32": self.conv_f32,
-            "concat": lambda op, site, values: np.concatenate([values[i] for i in op["in"]], axis=-1),
-            "pool": self.pool,
-            "peak": self.peak,
-        }
-
-    def module(self, site: str, value: Array) -> Array:
-        return hwc(self.net.get_submodule(site)(nchw(value)))
-
-    def thermometer(self, op: dict[str, Any], site: str, values: Trace) -> Array:
-        return hwc(thermometer(nchw(values[0])))[None] > 0
-
-    def binarize(self, op: dict[str, Any], site: str, values: Trace) -> Array:
-        planes = self.net.get_submodule(site)
-        x = nchw(values[op["in"][0]])
-        sets = zip(planes.planes(x), planes.act, strict=True)  # type: ignore[operator,arg-type]
-        return np.stack([hwc(q > act.beta) for q, act in sets])
-
-    def conv_bits(self, op: dict[str, Any], site: str, values: Trace) -> Array:
-        bits_JHWC = bits.unpack(values[op["in"][0]], op["channels"])
-        part = self.net.get_submodule(site.removesuffix(".bn_post"))
-        if site == "stem":
-            return hwc(part.bn(part.conv(nchw(np.where(bits_JHWC[0], 1.0, -1.0)))))  # type: ignore[operator]
-        planes = PlaneSet.of(part.planes)  # type: ignore[arg-type]
-        z = sum(low + step * plane for low, step, plane in zip(planes.low, planes.step, bits_JHWC, strict=True))
-        return hwc(part.bn_post(part.conv(nchw(np.asarray(z)))))  # type: ignore[operator]
-
-    def slopes(self, op: dict[str, Any], site: str, values: Trace) -> Array:
-        x = nchw(values[op["in"][0]])
-        part = self.net.get_submodule(site)
-        return hwc(part.bn_shift(part.pan(x)) if hasattr(part, "bn_shift") else part(x))  # type: ignore[operator]
-
-    def conv_f32(self, op: dict[str, Any], site: str, values: Trace) -> Array:
-        part = self.net.get_submodule(site)
-        x = part.conv(nchw(values[op["in"][0]]))  # type: ignore[operator]
-        return hwc(x if part.bn is None else part.bn(x))  # type: ignore[operator]
-
-    def pool(self, op: dict[str, Any], site: str, values: Trace) -> Array:
-        x = nchw(values[op["in"][0]])
-        if op["window"] == 0:
-            return hwc(x.mean(dim=(2, 3), keepdim=True))
-        return hwc(torch.nn.functional.avg_pool2d(x, op["window"], op["stride"]))
-
-    def peak(self, op: dict[str, Any], site: str, values: Trace) -> Array:
-        return hwc(torch.nn.functional.max_pool2d(nchw(values[op["in"][0]]), op["window"], op["stride"]))
-
-    def linear(self, op: dict[str, Any], site: str, values: Trace) -> Array:
-        x = torch.from_numpy(values[op["in"][0]].astype(np.float64))
-        vectors = self.net.head_bn(x.reshape(-1, x.shape[-1]))
-        return self.net.linear(vectors).reshape(*x.shape[:2], -1).numpy()
+        self.net = deepcopy(net).double().eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        self.ops = export.graph_of(net).ops
+        shape = [(op["op"], op["in"], op["out"]) for op in header["graph"]]
+        own = [(op.entry["op"], op.entry["in"], op.entry["out"]) for op in self.ops]
+        if shape != own:
+            raise ValueError(
+                f"the file holds another network than the run: {len(shape)} ops, the run gives {len(own)}; "
+                "pack the run again."
+            )
 
     def compare(self, reports: list[LayerReport], values: Trace, planes_only: bool) -> int:
         """Add one picture to the reports; returns the number of bits compared."""
         compared = 0
-        for report, op in zip(reports, self.header["graph"], strict=True):
-            is_bits = op["op"] in ("binarize", "thermometer")
-            site = self.sites.get(op["out"], "")
-            if (planes_only and not is_bits) or (op["op"] in ("conv_bits", "slopes") and not site):
+        for report, op in zip(reports, self.ops, strict=True):
+            entry = op.entry
+            is_bits = entry["op"] in ("binarize", "thermometer")
+            if planes_only and not is_bits:
                 continue
-            reference = self.rules[op["op"]](op, site, values)
-            runtime = bits.unpack(values[op["out"]], reference.shape[-1]) if is_bits else values[op["out"]]
-            report.add(runtime, reference, exact=is_bits)
-            compared += reference.size if is_bits else 0
+            inputs = [values[i] for i in entry["in"]]
+            if entry["op"] == "conv_bits":
+                inputs = [bits.unpack(inputs[0], entry["channels"])]
+            reference = op.reference(*inputs)
+            if is_bits:
+                planes = reference[:, 0].permute(0, 2, 3, 1).numpy()
+                report.add(bits.unpack(values[entry["out"]], planes.shape[-1]), planes, exact=True)
+                compared += planes.size
+            else:
+                report.add(values[entry["out"]], hwc(reference), exact=False)
         return compared
 
     def logits(self, image_i8: Array) -> Array:
-        y = self.net(nchw(image_i8))
+        y = self.net(export.nchw(image_i8))
         return hwc(y) if y.ndim == 4 else y.numpy()[None]
 
 
@@ -192,7 +138,7 @@ def verify(
     trace: the runtime's values for an image (engine.Model.trace). Units: blocks = decisions (logit vectors).
     """
     reference = Reference(net, header)
-    reports = [LayerReport(op["out"], op["op"], reference.sites.get(op["out"], "")) for op in header["graph"]]
+    reports = [LayerReport(op.entry["out"], op.entry["op"], op.site) for op in reference.ops]
     result = Verification(reports)
     for number, image in enumerate(images):
         values = trace(image)

@@ -1,44 +1,72 @@
-"""A network as data: frozen dataclasses that the builder (models/net.py) and the exporter (deploy/fold.py) read."""
+"""A network as data: frozen dataclasses that the builder (models/net.py) reads."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
+
+from torch import nn
+
+from aoienet.nn.cell import Cell
+from aoienet.nn.conv import Kernel
+
+
+class Block(Protocol):
+    """A piece of the body; files of models/blocks."""
+
+    @property
+    def geometry(self) -> tuple[tuple[int, int], ...]:
+        """(kernel, stride) of what stands one after another: for strides and receptive fields."""
+
+    def out_channels(self, in_channels: int) -> int: ...
+
+    def build(self, in_channels: int, cell: Cell) -> nn.Module:
+        """The module; `cell` is the network's, which a block may replace by its own, but for `map_hw`."""
+
+
+def after(hw: tuple[int, int], geometry: tuple[tuple[int, int], ...]) -> tuple[int, int]:
+    """Size of a map after (kernel, stride) one after another, each with half of its kernel as padding."""
+    for kernel, stride in geometry:
+        rows, columns = ((side + 2 * (kernel // 2) - kernel) // stride + 1 for side in hw)
+        hw = rows, columns
+    return hw
 
 
 @dataclass(frozen=True)
-class Unit:
-    """One binary convolution with what stands around it.
-
-    pre      dual_bn: two batch norms, two planes, their sum (DBN-IEB); none: one plane of the input itself
-    out_act  activation before the add (FracBNN's RPReLU)
-    pan      activation between the add and the shift batch norm (PAN)
-    shift    the batch norm after the add
-    """
+class Conv:
+    """A real convolution of a stem."""
 
     out: int
-    kernel: int = 3
-    stride: int = 1
-    pre: Literal["dual_bn", "none"] = "dual_bn"
-    out_act: Literal["none", "rprelu"] = "none"
-    pan: Literal["none", "maxout", "prelu"] = "maxout"
-    shift: bool = True
+    kernel: Kernel
+    stride: int
+    groups: int = 1
 
 
 @dataclass(frozen=True)
 class Stem:
-    """thermometer: 32 bits per colour and a binary 3x3 convolution; conv: float convolutions, given as (out, kernel, stride)."""
+    """thermometer: 32 bits per colour and a binary convolution with plain signs; conv: real convolutions, each with batch
+    norm, ReLU between them; `act` after the last, then max pooling 3x3 of stride 2."""
 
     kind: Literal["thermometer", "conv"]
-    convs: tuple[tuple[int, int, int], ...]
-    maxout: bool = False
+    convs: tuple[Conv, ...]
+    act: str = "none"
     maxpool: bool = False
+
+    @property
+    def geometry(self) -> tuple[tuple[int, int], ...]:
+        convs = tuple((c.kernel if isinstance(c.kernel, int) else max(c.kernel), c.stride) for c in self.convs)
+        return (*convs, (3, 2)) if self.maxpool else convs
 
 
 @dataclass(frozen=True)
 class Head:
     """Mean over the map, or over `window` positions every `stride`, then the peak over `peak` of these every
     `peak_stride`; then a linear layer. The peak keeps a crack that crosses a corner of a block from being averaged away.
+
+    act         "none", or a nonlinearity before the mean, with a batch norm before it if act_batchnorm
+    batchnorm   of the vector, before the linear layer
     """
 
+    act: str = "none"
+    act_batchnorm: bool = True
     batchnorm: bool = False
     window: int = 0
     stride: int = 1
@@ -47,32 +75,49 @@ class Head:
 
 
 @dataclass(frozen=True)
+class Published:
+    """What a publication states, in per cent."""
+
+    dataset: str
+    top1: float
+    top5: float | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True)
 class NetSpec:
     name: str
     stem: Stem
-    units: tuple[Unit, ...]
+    body: tuple[Block, ...]
+    cell: Cell = Cell()
     head: Head = Head()
     in_channels: int = 3
     input_hw: tuple[int, int] = (32, 32)
     num_classes: int = 10
-    shortcut: Literal["avgpool_dup", "avgpool_conv1x1", "avgpool_conv1x1_bn"] = "avgpool_dup"
-    act_q: str = "affine"
-    weight_q: str = "affine_ede"
-    surrogate: str = "approx"
-    spread: float = 0.5  # the two BN biases start at +spread and -spread: otherwise the branches never part
+    paper: str = ""
+    differs: str = ""  # from the publication, in words
+    published: tuple[Published, ...] = ()
+
+    @property
+    def pixels(self) -> str:
+        """The input transform of pictures that are not standardised: "raw" or "center" (docs/format.md)."""
+        return "raw" if self.stem.kind == "thermometer" else "center"
+
+    @property
+    def geometry(self) -> tuple[tuple[int, int], ...]:
+        return self.stem.geometry + tuple(step for block in self.body for step in block.geometry)
 
     @property
     def total_stride(self) -> int:
-        stride = 2 if self.stem.maxpool else 1
-        for step in (*(conv[2] for conv in self.stem.convs), *(unit.stride for unit in self.units)):
-            stride *= step
-        return stride
+        total = 1
+        for _, stride in self.geometry:
+            total *= stride
+        return total
 
     @property
-    def planes(self) -> int:
-        return 2 if any(unit.pre == "dual_bn" for unit in self.units) else 1
-
-
-def residual_pairs(widths: tuple[tuple[int, int, int], ...]) -> tuple[Unit, ...]:
-    """Stages given as (width, units, stride of the first unit)."""
-    return tuple(Unit(w, 3, s if i == 0 else 1) for w, n, s in widths for i in range(n))
+    def radius_px(self) -> int:
+        """Pixels that a position of the last map sees to each side of its own."""
+        radius, jump = 0, 1
+        for kernel, stride in self.geometry:
+            radius, jump = radius + (kernel // 2) * jump, jump * stride
+        return radius

@@ -1,1 +1,1 @@
-"""Layers of binary networks: planes, binary convolution, Maxout, shortcuts, stems."""
+"""Layers: binary convolution, planes and their merges, scales, nonlinearities, shortcuts. One file per part."""

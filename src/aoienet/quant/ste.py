@@ -1,12 +1,21 @@
-"""Surrogate gradients of the sign: the backward rule only, as a function of u = (x - centre) / half-distance.
+"""The sign and its surrogate gradients: the backward rule only, as a function of u = (x - centre) / half-distance.
 
-Each entry of `SURROGATES` maps u to dq/du >= 0. Sources: Bi-Real Net (approx), hard tanh of BNN (clip).
+Each surrogate maps (u, progress) to dq/du >= 0; `progress` in [0, 1] is the share of the training that is done, for the
+annealed ones. A number after a colon is the half-width of the window: "clip:1.3".
+A slope returns a new tensor: the backward pass multiplies it in place.
+Sources: clip: BNN (Hubara 2016) eq. 4; clip_open: XNOR-Net's and FracBNN's code; approx: Bi-Real Net (Liu 2018), also ReCU and
+SiMaN; ede: IR-Net (Qin 2020) eq. 11; tri_rbnn: RBNN (Lin 2020) eq. 21; tri_ienet: IE-Net; identity: DoReFa (Zhou 2016);
+si_bnn: SI-BNN (Wang 2020).
 """
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+SI_BNN_RHO = 0.3  # share of the window below the threshold, of a re-implementation
+Slope = Callable[[Tensor, float], Tensor]
 
 
 def sign(x: Tensor) -> Tensor:
@@ -14,37 +23,114 @@ def sign(x: Tensor) -> Tensor:
     return torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
 
 
-def approx(u: Tensor) -> Tensor:
-    """Slope of Bi-Real Net's piecewise quadratic: 2 - 2|u| inside of |u| < 1."""
+def approx(u: Tensor, progress: float = 0.0) -> Tensor:
+    """Bi-Real Net's piecewise quadratic: 2 - 2|u| inside of |u| < 1."""
     return u.abs().mul_(-2).add_(2).clamp_(min=0)
 
 
-def clip(u: Tensor) -> Tensor:
-    """Slope of the hard tanh: 1 inside of |u| <= 1 (AOIE-Net eq. 7, with the indicator on (a - beta) / alpha)."""
+def clip(u: Tensor, progress: float = 0.0) -> Tensor:
+    """Hard tanh: 1 inside of |u| <= 1 (AOIE-Net eq. 7, with the indicator on (a - beta) / alpha)."""
     return (u.abs() <= 1).to(u.dtype)
 
 
-SURROGATES: dict[str, Callable[[Tensor], Tensor]] = {"approx": approx, "clip": clip}
+def clip_open(u: Tensor, progress: float = 0.0) -> Tensor:
+    """1 inside of |u| < 1, 0 on the edges: what a saturated hard tanh gives out gets no gradient."""
+    return (u.abs() < 1).to(u.dtype)
 
 
-def ede_constants(progress: float) -> tuple[float, float]:
-    """(k, t) of IR-Net's error decay estimator at `progress` in [0, 1] of the training: t from 1e-3 to 10."""
+def si_bnn(u: Tensor, progress: float = 0.0) -> Tensor:
+    """2 inside of -0.3 <= u <= 1: the ramp of a {0, 1} step, for the codes {-1, +1}."""
+    return ((u >= -SI_BNN_RHO) & (u <= 1)).to(u.dtype).mul_(2)
+
+
+def identity(u: Tensor, progress: float = 0.0) -> Tensor:
+    """Straight through."""
+    return torch.ones_like(u)
+
+
+def annealed(progress: float, first: float, last: float = 10.0) -> tuple[float, float]:
+    """(k, t): t runs from `first` to `last` in the logarithm, k = max(1 / t, 1)."""
     if not 0.0 <= progress <= 1.0:
         raise ValueError(f"progress must lie in [0, 1]; received {progress}.")
-    t = 10.0 ** (-3.0 + 4.0 * progress)
+    start, end = math.log10(first), math.log10(last)
+    t = 10.0 ** (start + (end - start) * progress)
     return max(1.0 / t, 1.0), t
 
 
-class EDESign(torch.autograd.Function):
-    """sign(x) forward; backward k t (1 - tanh^2(t x)) (IR-Net, Qin 2020, eq. 11)."""
+def ede_constants(progress: float) -> tuple[float, float]:
+    """(k, t) of IR-Net's error decay estimator: t from 1e-3 to 10."""
+    return annealed(progress, 1e-3)
+
+
+def ede(u: Tensor, progress: float = 0.0) -> Tensor:
+    """k t (1 - tanh^2(t u))."""
+    k, t = ede_constants(progress)
+    return torch.tanh(t * u).square_().neg_().add_(1).mul_(k * t)
+
+
+def _triangle(u: Tensor, k: float, height: float, fall: float) -> Tensor:
+    return u.abs().mul_(-fall).add_(height).clamp_(min=0).mul_(k)
+
+
+def tri_rbnn(u: Tensor, progress: float = 0.0) -> Tensor:
+    """k (sqrt(2) t - t^2 |u|)+ with t from 1e-2 to 10: weights."""
+    k, t = annealed(progress, 1e-2)
+    return _triangle(u, k, math.sqrt(2.0) * t, t * t)
+
+
+def tri_rbnn_act(u: Tensor, progress: float = 0.0) -> Tensor:
+    """The same with k = 1 and t at least 1: activations."""
+    t = max(annealed(progress, 1e-2)[1], 1.0)
+    return _triangle(u, 1.0, math.sqrt(2.0) * t, t * t)
+
+
+def tri_ienet(u: Tensor, progress: float = 0.0) -> Tensor:
+    """k (sqrt(3) t - 1.5 t^2 |u|)+ with t from 1e-2 to 10: weights."""
+    k, t = annealed(progress, 1e-2)
+    return _triangle(u, k, math.sqrt(3.0) * t, 1.5 * t * t)
+
+
+def tri_ienet_act(u: Tensor, progress: float = 0.0) -> Tensor:
+    """The same with k = 1 and t at least 1: activations."""
+    t = max(annealed(progress, 1e-2)[1], 1.0)
+    return _triangle(u, 1.0, math.sqrt(3.0) * t, 1.5 * t * t)
+
+
+SURROGATES: dict[str, Slope] = {
+    f.__name__: f
+    for f in (approx, clip, clip_open, si_bnn, identity, ede, tri_rbnn, tri_rbnn_act, tri_ienet, tri_ienet_act)
+}
+
+
+def surrogate(text: str) -> Slope:
+    """The slope of that name; "clip:1.3" widens the window. Raises ValueError with the known names."""
+    name, _, number = text.partition(":")
+    if name not in SURROGATES:
+        raise ValueError(f"unknown surrogate '{text}'; known: {', '.join(SURROGATES)}, each also as name:half_width")
+    slope = SURROGATES[name]
+    if not number:
+        return slope
+    width = float(number)
+    if not width > 0:
+        raise ValueError(f"the half-width of a surrogate is above 0; received '{text}'.")
+    return lambda u, progress=0.0: slope(u / width, progress)
+
+
+class SurrogateSign(torch.autograd.Function):
+    """sign(u) forward; the surrogate's slope backward."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, k: float, t: float) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.k, ctx.t = k, t
-        return sign(x)
+    def forward(ctx, u: Tensor, slope: Slope, progress: float) -> Tensor:
+        ctx.save_for_backward(u)
+        ctx.slope, ctx.progress = slope, progress
+        return sign(u)
 
     @staticmethod
     def backward(ctx, *grads: Tensor):
-        (x,) = ctx.saved_tensors
-        return grads[0] * (ctx.k * ctx.t) * (1 - torch.tanh(ctx.t * x).square()), None, None
+        (u,) = ctx.saved_tensors
+        return ctx.slope(u, ctx.progress).mul_(grads[0]), None, None
+
+
+def surrogate_sign(u: Tensor, slope: Slope, progress: float) -> Tensor:
+    """SurrogateSign where gradients flow; plain operations, which an ONNX export can trace, where not."""
+    return SurrogateSign.apply(u, slope, progress) if torch.is_grad_enabled() else sign(u)

@@ -1,17 +1,21 @@
 // conv_bits with kLanes output channels per vector and 32-bit words: a word of the picture is broadcast, ANDed with the
 // words of kLanes output channels, counted, and added to accumulators that stay in registers for kPixels positions at
 // once. The k input rows of one output row are copied once, with zeros where the padding is, so that no tap asks where
-// it is. packed: u32 [o_pad / kLanes, k, k, words, kLanes], words = ceil(c / 32). scratch: u32 [j, k, w + 2 pad,
-// words], then f32 [4 * kPixels].
+// it is. packed: u32 [o_pad / kLanes, k, kw, words, kLanes], words = ceil(c / 32). scratch: u32 [j, k, w + 2 pad_w,
+// words].
 #include "ops/kernels.h"
 
 namespace aoie {
 namespace {
 
-inline int64_t border_state(int64_t at, int64_t size) { return (at < 0 ? 1 : 0) + (at + 3 > size ? 2 : 0); }
+// full, first (tap 0 outside), last (tap 2 outside), only; an axis of one tap is always full
+template <int kTaps>
+inline int64_t border_state(int64_t at, int64_t size) {
+  return kTaps == 1 ? 0 : (at < 0 ? 1 : 0) + (at + kTaps > size ? 2 : 0);
+}
 
 void copy_row(const OpArgs& args, int64_t j, int64_t y, int64_t words, uint32_t* __restrict to) {
-  const int64_t edge = args.pad * words, width = args.w * words;
+  const int64_t edge = args.pad_w * words, width = args.w * words;
   for (int64_t i = 0; i < edge; ++i) to[i] = to[edge + width + i] = 0;
   to += edge;
   if (y < 0 || y >= args.h) {
@@ -28,19 +32,19 @@ void copy_row(const OpArgs& args, int64_t j, int64_t y, int64_t words, uint32_t*
     __builtin_memcpy(to + x * words, row + x * args.p64 * 8, static_cast<uint64_t>(words) * 4);
 }
 
-// The AND-popcounts of kCount neighbouring positions; kPlanes and kK are known to the compiler.
-template <int kK, int kPlanes, int kCount>
+// The AND-popcounts of kCount neighbouring positions; kernel size and planes are known to the compiler.
+template <int kH, int kW, int kPlanes, int kCount>
 inline void positions(const OpArgs& args, const uint32_t* rows, int64_t pitch, int64_t words, int64_t ox,
                       const float* top_h, float* out) {
-  const int64_t step = args.s * words, run = kK * words;  // a kernel row is run neighbouring words
+  const int64_t step = args.s * words, run = kW * words;  // a kernel row is run neighbouring words
   const uint32_t* at = rows + ox * step;
   float rho[kCount];
   for (int i = 0; i < kCount; ++i) {
     float planes[kPlanes];
     for (int j = 0; j < kPlanes; ++j) {
       int64_t count = 0;
-      for (int ky = 0; ky < kK; ++ky) {
-        const uint32_t* row = at + (j * kK + ky) * pitch + i * step;
+      for (int ky = 0; ky < kH; ++ky) {
+        const uint32_t* row = at + (j * kH + ky) * pitch + i * step;
         for (int64_t word = 0; word < run; ++word) count += __builtin_popcount(row[word]);
       }
       planes[j] = args.plane_scale[j] * static_cast<float>(count);
@@ -48,13 +52,13 @@ inline void positions(const OpArgs& args, const uint32_t* rows, int64_t pitch, i
     rho[i] = kPlanes == 1 ? planes[0] : planes[0] + planes[kPlanes - 1];
   }
   for (int64_t o = 0; o < args.o; o += kLanes) {
-    const uint32_t* weight = static_cast<const uint32_t*>(args.packed) + o * kK * run;
+    const uint32_t* weight = static_cast<const uint32_t*>(args.packed) + o * kH * run;
     Count<kCount * kPlanes> count;
-    for (int ky = 0; ky < kK; ++ky)
+    for (int ky = 0; ky < kH; ++ky)
       for (int64_t word = 0; word < run; ++word, weight += kLanes) {
         const Vi taps = vi_load(weight);
         for (int j = 0; j < kPlanes; ++j) {
-          const uint32_t* row = at + (j * kK + ky) * pitch + word;
+          const uint32_t* row = at + (j * kH + ky) * pitch + word;
           for (int i = 0; i < kCount; ++i) count.add(i * kPlanes + j, taps, row + i * step);
         }
         count.next();
@@ -64,8 +68,7 @@ inline void positions(const OpArgs& args, const uint32_t* rows, int64_t pitch, i
     for (int i = 0; i < kCount; ++i) {
       Vf c = vf_scaled(args.plane_scale[0], count.total[i * kPlanes]);
       if (kPlanes == 2) c = vf_add(c, vf_scaled(args.plane_scale[1], count.total[i * kPlanes + kPlanes - 1]));
-      const int64_t x = (ox + i) * args.s - args.pad;
-      const float* h = kK == 1 ? top_h : top_h + border_state(x, args.w) * args.o_pad;
+      const float* h = top_h + border_state<kW>((ox + i) * args.s - args.pad_w, args.w) * args.o_pad;
       const Vf y =
           vf_add(vf_add(vf_mul(vf_load(args.a + o), c), vf_mul(vf_load(args.b + o), vf_all(rho[i]))), vf_load(h + o));
       vf_store(out + i * args.o + o, y, left < kLanes ? left : kLanes);
@@ -73,28 +76,33 @@ inline void positions(const OpArgs& args, const uint32_t* rows, int64_t pitch, i
   }
 }
 
-template <int kK, int kPlanes>
+template <int kH, int kW, int kPlanes>
 void conv_bits_of(const OpArgs& args) {
-  const int64_t words = (args.c + 31) / 32, pitch = (args.w + 2 * args.pad) * words;
+  const int64_t words = (args.c + 31) / 32, pitch = (args.w + 2 * args.pad_w) * words;
   auto* rows = static_cast<uint32_t*>(args.scratch);
   for (int64_t oy = 0; oy < args.oh; ++oy) {
     const int64_t top = oy * args.s - args.pad;
     for (int64_t j = 0; j < kPlanes; ++j)
-      for (int64_t ky = 0; ky < kK; ++ky) copy_row(args, j, top + ky, words, rows + (j * kK + ky) * pitch);
-    const float* h = kK == 1 ? args.d : args.d + border_state(top, args.h) * 4 * args.o_pad;
+      for (int64_t ky = 0; ky < kH; ++ky) copy_row(args, j, top + ky, words, rows + (j * kH + ky) * pitch);
+    const float* h = args.d + border_state<kH>(top, args.h) * 4 * args.o_pad;
     float* out = static_cast<float*>(args.out) + oy * args.ow * args.o;
     int64_t ox = 0;
     for (; ox + kPixels <= args.ow; ox += kPixels)
-      positions<kK, kPlanes, kPixels>(args, rows, pitch, words, ox, h, out + ox * args.o);
-    for (; ox < args.ow; ++ox) positions<kK, kPlanes, 1>(args, rows, pitch, words, ox, h, out + ox * args.o);
+      positions<kH, kW, kPlanes, kPixels>(args, rows, pitch, words, ox, h, out + ox * args.o);
+    for (; ox < args.ow; ++ox) positions<kH, kW, kPlanes, 1>(args, rows, pitch, words, ox, h, out + ox * args.o);
   }
+}
+
+template <int kH, int kW>
+void conv_bits_of_planes(const OpArgs& args) {
+  args.j == 1 ? conv_bits_of<kH, kW, 1>(args) : conv_bits_of<kH, kW, 2>(args);
 }
 
 void conv_bits(const OpArgs& args) {
   if (args.k == 1)
-    args.j == 1 ? conv_bits_of<1, 1>(args) : conv_bits_of<1, 2>(args);
+    args.kw == 1 ? conv_bits_of_planes<1, 1>(args) : conv_bits_of_planes<1, 3>(args);
   else
-    args.j == 1 ? conv_bits_of<3, 1>(args) : conv_bits_of<3, 2>(args);
+    args.kw == 1 ? conv_bits_of_planes<3, 1>(args) : conv_bits_of_planes<3, 3>(args);
 }
 
 }  // namespace

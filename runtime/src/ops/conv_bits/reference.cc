@@ -1,4 +1,4 @@
-// conv_bits: bits [j, h, w, p64] -> f32 [oh, ow, o]; weight u64 [o, k, k, p64], plane_scale [j], a = e, b = f,
+// conv_bits: bits [j, h, w, p64] -> f32 [oh, ow, o]; weight u64 [o, k, kw, p64], plane_scale [j], a = e, b = f,
 // d = h [classes, o_pad]. Plain loops over docs/format.md.
 #include "ops/kernels.h"
 
@@ -7,8 +7,10 @@ namespace {
 
 int64_t popcount(uint64_t word) { return __builtin_popcountll(word); }
 
-// full, first (tap 0 outside), last (tap 2 outside), only
-int64_t border_state(int64_t at, int64_t size) { return (at < 0 ? 1 : 0) + (at + 3 > size ? 2 : 0); }
+// full, first (tap 0 outside), last (tap 2 outside), only; an axis of one tap is always full
+int64_t border_state(int64_t at, int64_t taps, int64_t size) {
+  return taps == 1 ? 0 : (at < 0 ? 1 : 0) + (at + taps > size ? 2 : 0);
+}
 
 }  // namespace
 
@@ -18,18 +20,18 @@ void conv_bits_reference(const OpArgs& args) {
   auto* out = static_cast<float*>(args.out);
   for (int64_t oy = 0; oy < args.oh; ++oy)
     for (int64_t ox = 0; ox < args.ow; ++ox) {
-      const int64_t top = oy * args.s - args.pad, left = ox * args.s - args.pad;
-      const int64_t border = args.k == 1 ? 0 : border_state(top, args.h) * 4 + border_state(left, args.w);
+      const int64_t top = oy * args.s - args.pad, left = ox * args.s - args.pad_w;
+      const int64_t border = border_state(top, args.k, args.h) * 4 + border_state(left, args.kw, args.w);
       for (int64_t o = 0; o < args.o; ++o) {
         float c = 0, r = 0;
         for (int64_t j = 0; j < args.j; ++j) {
           int64_t pc = 0, rho = 0;
           for (int64_t ky = 0; ky < args.k; ++ky)
-            for (int64_t kx = 0; kx < args.k; ++kx) {
+            for (int64_t kx = 0; kx < args.kw; ++kx) {
               const int64_t y = top + ky, x = left + kx;
               if (y < 0 || y >= args.h || x < 0 || x >= args.w) continue;
               const uint64_t* bits = in + ((j * args.h + y) * args.w + x) * args.p64;
-              const uint64_t* taps = weight + ((o * args.k + ky) * args.k + kx) * args.p64;
+              const uint64_t* taps = weight + ((o * args.k + ky) * args.kw + kx) * args.p64;
               for (int64_t word = 0; word < args.p64; ++word) {
                 pc += popcount(bits[word] & taps[word]);
                 rho += popcount(bits[word]);

@@ -9,10 +9,12 @@ void slopes(const OpArgs& args) {
   const float* __restrict pos_shift = args.b;
   const float* __restrict neg = args.d;
   const float* __restrict neg_shift = args.e;
+  const float* __restrict knee = args.knee;
   for (int64_t i = 0; i < args.h * args.w; ++i, in += args.c, out += args.c)
     for (int64_t c = 0; c < args.c; ++c) {
       const float v = in[c];
-      const float slope = v > 0.0f ? pos[c] : neg[c], shift = v > 0.0f ? pos_shift[c] : neg_shift[c];
+      const bool above = v > knee[c];
+      const float slope = above ? pos[c] : neg[c], shift = above ? pos_shift[c] : neg_shift[c];
       out[c] = slope * v + shift;
     }
 }

@@ -1,4 +1,4 @@
-// slopes: v > 0 ? a * v + b : d * v + e per channel; out may be the input.
+// slopes: v > knee ? a * v + b : d * v + e per channel; out may be the input.
 #include "ops/slopes/body.inl"
 
 namespace aoie {

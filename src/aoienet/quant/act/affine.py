@@ -5,13 +5,14 @@ Backward  dq/dp = g(u);  dq/dalpha = s - u g(u);  dq/dbeta = 1 - g(u);  g: the s
 Deploy    bit = [p >= beta]; with the batch norm before it one threshold per channel (deploy/fold.py)
 Shapes    p_NCHW float32 -> q_NCHW float32
 Source    AOIE-Net eq. 6-10, AdaBin (Tu 2022) eq. 8-10. Differs: eq. 2's conditions and eq. 9's (a - beta) are corrected
-          (design note A1); AdaBin's code uses alpha * (s + beta) with the threshold still at beta.
+          (design note A1); AdaBin's code is act/adabin_code.py.
 """
 
 import torch
 from torch import Tensor, nn
 
-from aoienet.quant.ste import SURROGATES
+from aoienet.quant.activation import ActivationQuantizer, Levels
+from aoienet.quant.ste import Slope
 
 ALPHA_MIN = 1e-3
 
@@ -20,9 +21,9 @@ class AffineSign(torch.autograd.Function):
     """In-place arithmetic throughout: on two CPU cores this function is as dear as the convolution beside it."""
 
     @staticmethod
-    def forward(ctx, p: Tensor, alpha: Tensor, beta: Tensor, surrogate: str) -> Tensor:
+    def forward(ctx, p: Tensor, alpha: Tensor, beta: Tensor, slope: Slope, progress: float) -> Tensor:
         ctx.save_for_backward(p, alpha, beta)
-        ctx.surrogate = surrogate
+        ctx.slope, ctx.progress = slope, progress
         low, step = float(beta - alpha), float(2 * alpha)
         return (p >= beta).to(p.dtype).mul_(step).add_(low)
 
@@ -31,29 +32,21 @@ class AffineSign(torch.autograd.Function):
         (grad,) = grads
         p, alpha, beta = ctx.saved_tensors
         u = (p - float(beta)).mul_(1 / float(alpha))
-        passed = SURROGATES[ctx.surrogate](u).mul_(grad)
+        passed = ctx.slope(u, ctx.progress).mul_(grad)
         total, through = grad.sum(), passed.sum()
         signed = 2 * (grad * (p >= beta)).sum() - total
-        return passed, signed - u.mul_(passed).sum(), total - through, None
+        return passed, signed - u.mul_(passed).sum(), total - through, None, None
 
 
-class Quantizer(nn.Module):
-    """One plane. Attributes alpha (half-distance, kept >= 1e-3) and beta (centre and threshold) are scalars."""
+class Affine(ActivationQuantizer):
+    """One plane. alpha (half-distance, kept >= 1e-3) and beta (centre and threshold) are scalars."""
 
     name = "affine"
-    EXAMPLES = [  # p, q(p), dq/dp with alpha 1, beta 0, surrogate approx
-        (-2.0, -1.0, 0.0),
-        (-0.5, -1.0, 1.0),
-        (0.0, 1.0, 2.0),
-        (0.25, 1.0, 1.5),
-        (3.0, 1.0, 0.0),
-    ]
+    SURROGATE = "approx"
+    EXAMPLES = [(-2.0, -1.0, 0.0), (-0.5, -1.0, 1.0), (0.0, 1.0, 2.0), (0.25, 1.0, 1.5), (3.0, 1.0, 0.0)]
 
-    def __init__(self, surrogate: str = "approx"):
-        super().__init__()
-        if surrogate not in SURROGATES:
-            raise ValueError(f"unknown surrogate '{surrogate}'; known: {', '.join(SURROGATES)}")
-        self.surrogate = surrogate
+    def __init__(self, channels: int, surrogate_name: str = "") -> None:
+        super().__init__(channels, surrogate_name)
         self.alpha = nn.Parameter(torch.ones(()))
         self.beta = nn.Parameter(torch.zeros(()))
 
@@ -64,9 +57,8 @@ class Quantizer(nn.Module):
         alpha, beta = self.half_distance(), self.beta
         if not torch.is_grad_enabled():  # plain operations, which an ONNX export can trace
             return torch.where(p_NCHW >= beta, beta + alpha, beta - alpha)
-        return AffineSign.apply(p_NCHW, alpha, beta, self.surrogate)
+        return AffineSign.apply(p_NCHW, alpha, beta, self.slope, self.progress)
 
-    def legal_values(self) -> tuple[float, float]:
-        """The low and the high value of the set."""
+    def levels(self) -> Levels:
         alpha, beta = float(self.half_distance().detach()), float(self.beta.detach())
-        return beta - alpha, beta + alpha
+        return Levels(beta - alpha, (self.beta,), (2 * alpha,))

@@ -1,0 +1,1 @@
+"""Nonlinearities of the real-valued stream, one file each. Built as kind(channels)."""
