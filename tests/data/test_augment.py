@@ -29,3 +29,15 @@ def test_same_generator_same_picture():
 
 def test_blur_keeps_flat_areas():
     assert (augment.blur(np.full((9, 9), 77, np.uint8)) == 77).all()
+
+
+def test_cutmix_mixes_labels_by_the_area_that_comes_from_elsewhere():
+    images = np.repeat(np.arange(6, dtype=np.uint8), 40 * 40).reshape(6, 40, 40)
+    labels = np.eye(6, dtype=np.float32)
+    cut = 0
+    for seed in range(8):
+        mixed, soft = augment.cutmix(np.random.default_rng(seed), images, labels)
+        share = np.stack([(mixed == k).mean(axis=(1, 2)) for k in range(6)], axis=1)
+        assert np.allclose(soft, share, atol=1e-6) and np.allclose(soft.sum(axis=1), 1)
+        cut += int((soft.max(axis=1) < 1).sum())
+    assert cut > 20

@@ -1,4 +1,4 @@
-"""aoienet models: what ships."""
+"""aoienet models: what ships, and what the zoo's networks cost."""
 
 from __future__ import annotations
 
@@ -15,8 +15,15 @@ def register(app: typer.Typer) -> None:
     app.command("models")(models)
 
 
-def models(as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False) -> None:
-    """List the models that ship with the package."""
+def models(
+    pattern: Annotated[str, typer.Argument(help="Shell pattern of names of the zoo, with --cost.")] = "*",
+    cost: Annotated[bool, typer.Option("--cost", help="All networks that can be built, with their cost.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """List the trained models that ship with the package, or with --cost the networks of the zoo."""
+    if cost:
+        show_costs(pattern, as_json)
+        return
     from aoienet import weights
 
     entries = [describe(name) for name in weights.names()]
@@ -31,6 +38,45 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
         for e in entries
     ]
     _common.print_table(["name", "use", "classes", "size", "measured"], rows)
+
+
+def show_costs(pattern: str, as_json: bool) -> None:
+    """One line per network: binary weights, packed bytes, binary MACs of all planes, real MACs, OPs."""
+    from aoienet.cli.cost import table
+
+    try:
+        rows = table(pattern)
+    except ModuleNotFoundError as error:
+        _common.fail(f'the zoo needs PyTorch ({error.name} is missing): pip install "aoienet[train]"')
+    if as_json:
+        print(json.dumps({"networks": rows}, indent=2))
+        return
+    header = [
+        "name",
+        "input",
+        "1-bit weights",
+        "packed kB",
+        "binary MMACs",
+        "planes",
+        "real MMACs",
+        "elementwise M",
+        "MOPs",
+    ]
+    cells = [
+        [
+            r["name"],
+            "x".join(map(str, r["input"])),
+            f"{r['binary_weights']:,}",
+            "refused" if r["packed_bytes"] is None else f"{r['packed_bytes'] / 1e3:,.0f}",
+            f"{r['binary_macs'] / 1e6:,.1f}",
+            f"{r['binary_macs_planes'] / max(1, r['binary_macs']):.2f}",
+            f"{r['float_macs'] / 1e6:,.2f}",
+            f"{r['elementwise'] / 1e6:,.2f}",
+            f"{r['ops'] / 1e6:,.2f}",
+        ]
+        for r in rows
+    ]
+    _common.print_table(header, cells)
 
 
 def describe(name: str) -> dict[str, Any]:

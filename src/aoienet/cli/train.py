@@ -38,7 +38,8 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     words = list(override or []) + ([f"seed={seed}"] if seed is not None else [])
-    command = "aoienet " + " ".join(sys.argv[1:])
+    # the command that gives the same run from nothing: a resumed run is the same bit by bit
+    command = "aoienet " + " ".join(word for word in sys.argv[1:] if word != "--resume")
     try:
         result = loop.train(recipes.get(recipe, words), data, out, resume=resume, command=command)
     except KeyboardInterrupt:

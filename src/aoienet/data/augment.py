@@ -20,6 +20,34 @@ def shift(rng: np.random.Generator, image: np.ndarray, most_px: int) -> np.ndarr
     return np.pad(image, most_px, mode="reflect")[y : y + h, x : x + w]
 
 
+def flip_and_crop(rng: np.random.Generator, images_NHWC: np.ndarray, pad_px: int) -> np.ndarray:
+    """Each picture mirrored or not, and cut at a random place out of itself with pad_px of black around (He 2016)."""
+    n, h, w = images_NHWC.shape[:3]
+    wide = np.pad(images_NHWC, ((0, 0), (pad_px, pad_px), (pad_px, pad_px), (0, 0)))
+    y, x = rng.integers(0, 2 * pad_px + 1, (2, n))
+    rows = y[:, None] + np.arange(h)
+    columns = x[:, None] + np.arange(w)
+    mirrored = rng.integers(0, 2, n).astype(bool)
+    columns[mirrored] = columns[mirrored, ::-1]
+    return wide[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def cutmix(rng: np.random.Generator, images_NHW: np.ndarray, labels_NK: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One rectangle of every picture comes from another picture of the batch; labels are mixed by area.
+
+    Source    Yun 2019, arXiv 1905.04899, with the area's share uniform in [0, 1].
+    """
+    n, h, w = images_NHW.shape
+    side = np.sqrt(rng.random())
+    cut_h, cut_w = round(h * side), round(w * side)
+    y, x = int(rng.integers(0, h - cut_h + 1)), int(rng.integers(0, w - cut_w + 1))
+    other = rng.permutation(n)
+    mixed = images_NHW.copy()
+    mixed[:, y : y + cut_h, x : x + cut_w] = images_NHW[other, y : y + cut_h, x : x + cut_w]
+    share = np.float32(cut_h * cut_w / (h * w))
+    return mixed, labels_NK * (1 - share) + labels_NK[other] * share
+
+
 def gain(rng: np.random.Generator, image: np.ndarray, spread: float = 0.25) -> np.ndarray:
     """Random gain, offset and gamma, through one table of 256 entries."""
     level = np.arange(256) / 255.0

@@ -19,6 +19,7 @@ class Recipe:
     model: str
     classes: tuple[str, ...]
     in_channels: int = 1
+    input: str = "standardize"  # or "pixels": raw or centred, as the network's stem wants them
     epochs: int = 40
     batch: int = 32
     lr: float = 2e-3
@@ -48,6 +49,7 @@ class Recipe:
     scale_least: float = 1.0
     scale_most: float = 1.0
     gain_spread: float = 0.25
+    cutmix: float = 0.0  # share of the batches
     keep_recall: float = 0.98
     limit: int = 0
     workers: int = 1
@@ -56,6 +58,10 @@ class Recipe:
     @property
     def transform(self) -> dict:
         """The input transform of the model file."""
+        if self.input == "pixels":
+            from aoienet.models import spec_of
+
+            return {"kind": spec_of(self.model).pixels}
         return {
             "kind": "standardize",
             "window_px": self.window_px,
@@ -112,5 +118,7 @@ def check(recipe: Recipe) -> None:
         raise ValueError(f"lr must be positive, got {recipe.lr}")
     if recipe.schedule not in ("cosine", "linear"):
         raise ValueError(f"unknown schedule {recipe.schedule!r}{_hint(recipe.schedule, ['cosine', 'linear'])}")
+    if recipe.input not in ("standardize", "pixels"):
+        raise ValueError(f"unknown input {recipe.input!r}{_hint(recipe.input, ['standardize', 'pixels'])}")
     if recipe.optimiser != "adamw":
         raise ValueError(f"unknown optimiser {recipe.optimiser!r}{_hint(recipe.optimiser, ['adamw'])}")

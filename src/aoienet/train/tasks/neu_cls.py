@@ -23,7 +23,7 @@ def open_task(recipe: Recipe, root: Path) -> NeuClsTask:
 
 
 class NeuClsTask:
-    """Flips, turns, shifts or zooms, gain; standardised per picture; cross-entropy."""
+    """Flips, turns, shifts or zooms, gain, CutMix; standardised per picture; cross-entropy with soft labels [N,K]."""
 
     def __init__(self, recipe: Recipe, data: neu_cls.NeuCls) -> None:
         self.recipe, self.data = recipe, data
@@ -39,7 +39,7 @@ class NeuClsTask:
         return standardize(image, self.recipe.window_px, self.recipe.eps_levels, self.recipe.scale)
 
     def sample(self, epoch: int, i: int) -> np.ndarray:
-        """One augmented picture, transformed."""
+        """One augmented picture, 8 bit."""
         rng = np.random.default_rng([self.recipe.seed, epoch, i])
         (image,) = augment.dihedral(rng, self.data.images_NHW[i])
         scales = (self.recipe.scale_least, self.recipe.scale_most)
@@ -51,11 +51,16 @@ class NeuClsTask:
             image = augment.gain(rng, image, self.recipe.gain_spread)
         if rng.random() < 0.1:
             image = augment.noise(rng, image, 3.0)
-        return self._standardize(image)
+        return image
 
     def _batch(self, epoch: int, index: np.ndarray) -> Batch:
-        x = np.stack([self.sample(epoch, int(i)) for i in index])
-        return x[:, None].astype(np.float32), self.data.labels_N[index]
+        images = np.stack([self.sample(epoch, int(i)) for i in index])
+        labels = np.eye(len(self.recipe.classes), dtype=np.float32)[self.data.labels_N[index]]
+        rng = np.random.default_rng([self.recipe.seed, epoch, int(index[0]), len(index)])
+        if rng.random() < self.recipe.cutmix:
+            images, labels = augment.cutmix(rng, images, labels)
+        x = np.stack([self._standardize(image) for image in images])
+        return x[:, None].astype(np.float32), labels
 
     def epoch_jobs(self, epoch: int) -> list[Callable[[], Batch]]:
         order = np.random.default_rng([self.recipe.seed, epoch]).permutation(self.parts["train"])
@@ -67,7 +72,7 @@ class NeuClsTask:
         return F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
 
     def correct(self, logits: torch.Tensor, labels: torch.Tensor) -> tuple[int, int]:
-        return int((logits.argmax(1) == labels).sum()), len(labels)
+        return int((logits.argmax(1) == labels.argmax(1)).sum()), len(labels)
 
     def _logits(self, net: torch.nn.Module, part: str) -> np.ndarray:
         x = np.stack([self._standardize(self.data.images_NHW[i]) for i in self.parts[part]])

@@ -1,0 +1,65 @@
+"""Every network of the zoo learns: a few hundred steps on real CIFAR-10 pictures lower its loss.
+
+CIFAR forms train as they are; the others at a quarter of their width on pictures enlarged to 64x64, which keeps every part.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from aoienet.data import augment, transform
+from aoienet.data.datasets import cifar10
+from aoienet.models import list_models, spec_of
+from aoienet.models.net import BinaryNet
+from aoienet.models.spec import NetSpec
+
+STEPS, BATCH = 200, 8
+
+
+def quarter(spec: NetSpec) -> NetSpec:
+    """A quarter of every width; the classifier for ten classes."""
+    convs = tuple(replace(conv, out=conv.out // 4, groups=max(1, conv.groups // 4)) for conv in spec.stem.convs)
+    body = []
+    for block in spec.body:
+        if hasattr(block, "stages"):
+            block = replace(block, stages=tuple((width // 4, n, stride) for width, n, stride in block.stages))
+        body.append(replace(block, out=block.out // 4) if hasattr(block, "out") else block)
+    head = replace(spec.head, window=0, peak=1)
+    size = {"input_hw": (64, 64), "num_classes": 10, "in_channels": 3}
+    return replace(spec, stem=replace(spec.stem, convs=convs), body=tuple(body), head=head, **size)
+
+
+@pytest.fixture(scope="module")
+def pictures(data_dir):
+    return cifar10.read_part(data_dir, "train")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list_models())
+def test_a_few_hundred_steps_on_cifar10_lower_the_loss(name, pictures):
+    images, labels = pictures
+    spec = spec_of(name)
+    small = spec.input_hw == (32, 32)
+    torch.manual_seed(0)
+    net = BinaryNet(spec if small else quarter(spec)).to(memory_format=torch.channels_last)
+    optimiser = torch.optim.Adam(net.parameters(), lr=2e-3)
+    rng = np.random.default_rng(0)
+    losses = []
+    for step in range(STEPS):
+        if step % 50 == 0:
+            net.set_progress(step / STEPS)
+        index = rng.integers(0, len(labels), BATCH)
+        batch = augment.flip_and_crop(rng, images[index], 4)
+        batch = transform.apply(batch if small else batch.repeat(2, axis=1).repeat(2, axis=2), {"kind": spec.pixels})
+        x = torch.from_numpy(np.ascontiguousarray(batch.transpose(0, 3, 1, 2)).astype(np.float32))
+        loss = F.cross_entropy(net(x), torch.from_numpy(labels[index]))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    first, last = np.mean(losses[:25]), np.mean(losses[-50:])
+    assert np.isfinite(losses).all()
+    assert last < first - 0.1 and last < 2.25, f"loss {first:.3f} -> {last:.3f}"
