@@ -18,6 +18,7 @@ class Product(DualBN):
     """
 
     name = "product"
+    passes = 1  # the convolution reads one plane
 
     def __init__(self, in_channels: int, out_channels: int, cell: Cell):
         if cell.act_q not in UNIT_CODES:
