@@ -62,3 +62,25 @@ def test_the_table_has_a_row_per_network():
     assert result.exit_code == 0
     rows = {line.split()[0]: line for line in result.stdout.splitlines()}
     assert "267,264" in rows["irnet_resnet20"] and "refused" in rows["rbnn_resnet20"]
+
+
+def test_a_pattern_without_a_match_is_wrong_use():
+    for option in ("--cost", "--cards"):
+        result = CliRunner().invoke(app, ["models", "nothing*", option])
+        assert result.exit_code == 1 and "aoienet_scan" in result.output
+
+
+def test_cards_state_source_differences_and_published_numbers():
+    result = CliRunner().invoke(app, ["models", "fracbnn_resnet20", "--cards"])
+    assert result.exit_code == 0
+    assert "Source: Zhang 2021" in result.stdout and "Differs: the thermometer" in result.stdout
+    assert "| cifar10 | 89.1 |" in result.stdout and "`uniform2`" in result.stdout
+
+
+def test_cost_prints_layers_and_totals_for_a_person():
+    result = CliRunner().invoke(app, ["cost", "aoienet_scan"])
+    assert result.exit_code == 0
+    assert "units.0.layers.0.conv  binary conv  64x64x64   36,864" in result.stdout
+    assert result.stdout.rstrip().endswith("34,078,720")
+    short = CliRunner().invoke(app, ["cost", "aoienet_scan", "--no-layers"])
+    assert "units.0" not in short.stdout and "442,368" in short.stdout

@@ -1,12 +1,11 @@
 """Networks with blocks of their own: known counts, gradients, the originals' numbers, packed form against training form."""
 
-import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
+from tests.published import published
 
 from aoienet.deploy import export, format, pictures, simulate, verify
 from aoienet.deploy.cost import cost_of
@@ -89,12 +88,8 @@ def test_separated_convolutions_hold_two_thirds_of_the_weights_where_the_width_s
 # ---- the originals' numbers
 
 
-def published(name: str) -> dict:
-    return json.loads((Path(__file__).parents[1] / "published" / f"{name}.json").read_text())
-
-
-def array(entry: dict) -> torch.Tensor:
-    return torch.tensor(entry["data"], dtype=torch.float64).reshape(entry["shape"])
+def numbers(name: str) -> dict:
+    return published(name, torch.float64)
 
 
 def load(module: torch.nn.Module, data: dict, names) -> None:
@@ -103,7 +98,7 @@ def load(module: torch.nn.Module, data: dict, names) -> None:
     for theirs, entry in data["inputs"].items():
         ours, sign = names(theirs)
         if ours is not None:
-            state[ours].copy_(sign * array(entry).reshape(state[ours].shape))
+            state[ours].copy_(sign * entry.reshape(state[ours].shape))
 
 
 def same_gradients(module: torch.nn.Module, data: dict, names) -> None:
@@ -112,7 +107,7 @@ def same_gradients(module: torch.nn.Module, data: dict, names) -> None:
         ours, sign = names(theirs)
         if ours is not None:
             got = sign * parameters[ours].grad
-            torch.testing.assert_close(got, array(entry).reshape(got.shape), rtol=2e-5, atol=1e-5, msg=theirs)
+            torch.testing.assert_close(got, entry.reshape(got.shape), rtol=2e-5, atol=1e-5, msg=theirs)
 
 
 RECOUPLED = (
@@ -158,21 +153,21 @@ UNITS = {
 def test_bnext_blocks_are_the_originals(name, monkeypatch):
     """Some inputs stand exactly at their threshold: there the original's sign is 0, so it is put in here."""
     monkeypatch.setattr(ste, "sign", torch.sign)
-    data = published(name)
+    data = numbers(name)
     built = [block.build(8, bnext.CELL) for block in UNITS[name]]
     net = (torch.nn.Sequential(*built) if len(built) > 1 else built[0]).double()
     load(net, data, recoupled_name)
-    x = array(data["inputs"]["x"]).requires_grad_()
+    x = data["inputs"]["x"].requires_grad_()
     for unit in (m for m in net.modules() if isinstance(m, RecoupledUnit)):
         unit.layer.conv.weight_q.temperature.fill_(data["config"]["temperature"])
         if unit.layer.conv.kernel == (1, 1):
             unit.mix.data.clamp_(0, 1)  # there in evaluation too; here training has done it
     evaluated = net.eval()(x)
     y = net.train()(x)
-    torch.testing.assert_close(y, array(data["outputs"]["train"]), rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(evaluated, array(data["outputs"]["eval"]), rtol=1e-5, atol=1e-5)
-    (y * array(data["inputs"]["G"])).sum().backward()
-    torch.testing.assert_close(x.grad, array(data["gradients"]["x"]), rtol=2e-5, atol=1e-5)
+    torch.testing.assert_close(y, data["outputs"]["train"], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(evaluated, data["outputs"]["eval"], rtol=1e-5, atol=1e-5)
+    (y * data["inputs"]["G"]).sum().backward()
+    torch.testing.assert_close(x.grad, data["gradients"]["x"], rtol=2e-5, atol=1e-5)
     same_gradients(net, data, recoupled_name)
 
 
@@ -180,12 +175,12 @@ def test_bnext_factors_are_the_originals():
     def name(theirs: str) -> tuple[str | None, int]:
         return (None, 1) if theirs in ("x", "G") else (recoupled_name(f"param.se.{theirs[6:]}")[0][len("excite.") :], 1)
 
-    data = published("bnext_se")
+    data = numbers("bnext_se")
     net = Excite(8).double()
     load(net, data, name)
-    y = net(array(data["inputs"]["x"]))
-    torch.testing.assert_close(y, array(data["outputs"]["train"]), rtol=1e-5, atol=1e-6)
-    (y * array(data["inputs"]["G"])).sum().backward()
+    y = net(data["inputs"]["x"])
+    torch.testing.assert_close(y, data["outputs"]["train"], rtol=1e-5, atol=1e-6)
+    (y * data["inputs"]["G"]).sum().backward()
     same_gradients(net, data, name)
 
 
@@ -210,20 +205,20 @@ def group_name(theirs: str) -> tuple[str | None, int]:
 
 @pytest.mark.parametrize("name", ["groupnet_block", "groupnet_block_down", "groupnet_block_ungated"])
 def test_group_is_the_original(name):
-    data = published(name)
+    data = numbers(name)
     inputs, gated = data["inputs"], "block_gate" in data["inputs"]
-    group = Group(inputs["sum"]["shape"][1], 5, data["config"]["stride"], 2, gated, groupnet.CELL).double()
+    group = Group(inputs["sum"].shape[1], 5, data["config"]["stride"], 2, gated, groupnet.CELL).double()
     load(group, data, group_name)
-    group.scales.data.copy_(torch.cat([array(inputs[f"scales.{k}"]) for k in range(2)]))
-    values = {key: array(inputs[key]).requires_grad_() for key in ("sum", "base0", "base1") if key in inputs}
+    group.scales.data.copy_(torch.cat([inputs[f"scales.{k}"] for k in range(2)]))
+    values = {key: inputs[key].requires_grad_() for key in ("sum", "base0", "base1") if key in inputs}
     total, bases = group(values["sum"], [values[k] if gated else values["sum"] for k in ("base0", "base1")])
     for key, got in {"sum": total, "base0": bases[0], "base1": bases[1]}.items():
-        torch.testing.assert_close(got, array(data["outputs"][key]), rtol=1e-5, atol=1e-5)
-    ((total * array(inputs["G"])).sum() + (bases[0] * array(inputs["G_base0"])).sum()).backward()
+        torch.testing.assert_close(got, data["outputs"][key], rtol=1e-5, atol=1e-5)
+    ((total * inputs["G"]).sum() + (bases[0] * inputs["G_base0"]).sum()).backward()
     same_gradients(group, data, group_name)
     for key, value in values.items():
-        torch.testing.assert_close(value.grad, array(data["gradients"][key]), rtol=2e-5, atol=1e-5)
-    scales = torch.cat([array(data["gradients"][f"scales.{k}"]) for k in range(2)])
+        torch.testing.assert_close(value.grad, data["gradients"][key], rtol=2e-5, atol=1e-5)
+    scales = torch.cat([data["gradients"][f"scales.{k}"] for k in range(2)])
     torch.testing.assert_close(group.scales.grad, scales, rtol=2e-5, atol=1e-5)
 
 
@@ -240,7 +235,7 @@ MELIUS = {
 
 @pytest.mark.parametrize("name", MELIUS)
 def test_meliusnet_blocks_are_the_originals(name):
-    data, (channels, block, table) = published(name), MELIUS[name]
+    data, (channels, block, table) = numbers(name), MELIUS[name]
 
     def names(theirs: str) -> tuple[str | None, int]:
         for before, after in table.items():
@@ -250,16 +245,16 @@ def test_meliusnet_blocks_are_the_originals(name):
 
     net = block.build(channels, replace(meliusnet.CELL, surrogate="clip:1.0")).double()  # its default; the paper: 1.3
     load(net, data, names)
-    x = array(data["inputs"]["x"]).requires_grad_()
+    x = data["inputs"]["x"].requires_grad_()
     y = net(x)
-    torch.testing.assert_close(y, array(data["outputs"]["y"]), rtol=1e-5, atol=1e-5)
-    (y * array(data["inputs"]["G"])).sum().backward()
-    torch.testing.assert_close(x.grad, array(data["gradients"]["x"]), rtol=2e-5, atol=1e-5)
+    torch.testing.assert_close(y, data["outputs"]["y"], rtol=1e-5, atol=1e-5)
+    (y * data["inputs"]["G"]).sum().backward()
+    torch.testing.assert_close(x.grad, data["gradients"]["x"], rtol=2e-5, atol=1e-5)
     for theirs, entry in data["gradients"].items():
         ours, _ = names(theirs)
         if ours is None:
             continue
-        parameter, want = dict(net.named_parameters())[ours], array(entry)
+        parameter, want = dict(net.named_parameters())[ours], entry
         if ours.endswith("layers.0.conv.weight"):  # there every weight gets a gradient
             want = torch.where(parameter.detach().abs() <= 1.3, want, 0.0)
         torch.testing.assert_close(parameter.grad, want, rtol=2e-5, atol=1e-5)

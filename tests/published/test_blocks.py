@@ -4,10 +4,8 @@ gradients of the input and of every parameter, running statistics.
 Where a block differs on purpose, the difference is set back by name (DIFFERENCES) or the file is excluded with the reason (EXCLUDED).
 """
 
-import json
 import math
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -26,26 +24,13 @@ from aoienet.quant import ste
 from aoienet.quant.act.adabin_code import AdaBinCode
 from aoienet.quant.weight.rbnn import RBNN
 from aoienet.quant.weight.recu import TAU_FIRST, TAU_LAST
+from tests.published import HERE, published
 
-HERE = Path(__file__).parent
 EXCLUDED = {
     "bnn_block": "adds before the second batch norm; the units here add behind it (models/zoo/bnn.py says so)",
     "bnn_block_down": "as bnn_block",
 }
 ELSEWHERE = ("bnext_", "groupnet_", "meliusnet_", "realtobinary_")
-
-
-def tensors(value):
-    """The JSON with every {shape, data} as a tensor."""
-    if isinstance(value, dict):
-        if set(value) == {"shape", "data"}:
-            return torch.tensor(value["data"], dtype=torch.float32).reshape(value["shape"])
-        return {key: tensors(each) for key, each in value.items()}
-    return value
-
-
-def published(name: str) -> dict:
-    return tensors(json.loads((HERE / f"{name}.json").read_text()))
 
 
 def same(ours: Tensor, theirs: Tensor, what: str, tolerance: float = 2e-5) -> None:

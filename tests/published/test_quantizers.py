@@ -3,9 +3,7 @@
 Where a quantizer differs on purpose (sign(0) = +1, ties, a guard) the points are left out by name and the difference has its own test.
 """
 
-import json
 import math
-from pathlib import Path
 
 import pytest
 import torch
@@ -18,21 +16,7 @@ from aoienet.quant.act.uniform2 import Uniform2
 from aoienet.quant.weight import rbnn as rbnn_file
 from aoienet.quant.weight import recu as recu_file
 from aoienet.quant.weights import WeightQuantizer
-
-HERE = Path(__file__).parent
-
-
-def tensors(value):
-    """The JSON with every {shape, data} as a tensor."""
-    if isinstance(value, dict):
-        if set(value) == {"shape", "data"}:
-            return torch.tensor(value["data"], dtype=torch.float32).reshape(value["shape"])
-        return {key: tensors(each) for key, each in value.items()}
-    return value
-
-
-def published(name: str) -> dict:
-    return tensors(json.loads((HERE / f"{name}.json").read_text()))
+from tests.published import HERE, published
 
 
 def same(ours: Tensor, theirs: Tensor) -> None:

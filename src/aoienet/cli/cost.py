@@ -87,4 +87,7 @@ def table(pattern: str = "*") -> list[dict[str, Any]]:
     """The documents of all networks of the zoo, without their layers."""
     from aoienet.models import list_models
 
-    return [{k: v for k, v in measure(name).document().items() if k != "layers"} for name in list_models(pattern)]
+    names = list_models(pattern)
+    if not names:
+        _common.fail(f"no network of the zoo matches '{pattern}'; known: {', '.join(list_models())}")
+    return [{k: v for k, v in measure(name).document().items() if k != "layers"} for name in names]

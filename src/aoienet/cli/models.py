@@ -16,13 +16,19 @@ def register(app: typer.Typer) -> None:
 
 
 def models(
-    pattern: Annotated[str, typer.Argument(help="Shell pattern of names of the zoo, with --cost.")] = "*",
+    pattern: Annotated[str, typer.Argument(help="Shell pattern of names of the zoo, with --cost or --cards.")] = "*",
     cost: Annotated[bool, typer.Option("--cost", help="All networks that can be built, with their cost.")] = False,
+    cards: Annotated[
+        bool, typer.Option("--cards", help="Source, differences and published numbers of the zoo.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """List the trained models that ship with the package, or with --cost the networks of the zoo."""
+    """List the trained models that ship with the package, or with --cost and --cards the networks of the zoo."""
     if cost:
         show_costs(pattern, as_json)
+        return
+    if cards:
+        show_cards(pattern, as_json)
         return
     from aoienet import weights
 
@@ -77,6 +83,18 @@ def show_costs(pattern: str, as_json: bool) -> None:
         for r in rows
     ]
     _common.print_table(header, cells)
+
+
+def show_cards(pattern: str, as_json: bool) -> None:
+    """A page in Markdown per network."""
+    try:
+        from aoienet.models import card, list_models
+    except ModuleNotFoundError as error:
+        _common.fail(f'the zoo needs PyTorch ({error.name} is missing): pip install "aoienet[train]"')
+    pages = {name: card(name) for name in list_models(pattern)}
+    if not pages:
+        _common.fail(f"no network of the zoo matches '{pattern}'; known: {', '.join(list_models())}")
+    print(json.dumps({"cards": pages}, indent=2) if as_json else "\n".join(pages.values()))
 
 
 def describe(name: str) -> dict[str, Any]:
