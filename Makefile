@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 T ?=
+M ?= slow
 JOBS := 2
 VENV := .venv
 BIN := $(VENV)/bin
@@ -58,11 +59,11 @@ format: dev
 test: dev no-nvidia
 	$(BIN)/python -m pytest $(TESTS) -q -m "not slow"
 
+# One process per core with one thread each: small networks gain little from more threads.
 test-slow: dev
-	$(BIN)/python -m pytest $(TESTS) -q -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS) -q -m "$(M)" -n $(JOBS) --dist worksteal || [ $$? -eq 5 ]
 
-test-all: dev no-nvidia runtime sanitize
-	$(BIN)/python -m pytest $(TESTS) -q
+test-all: no-nvidia runtime sanitize test test-slow
 
 # On a machine without a GPU no CUDA package may have come in.
 no-nvidia: dev
