@@ -56,12 +56,14 @@ format: dev
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CXX_FILES)
 
-test: dev no-nvidia
-	$(BIN)/python -m pytest $(TESTS) -q -m "not slow"
-
 # One process per core with one thread each: small networks gain little from more threads.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS) -q -n $(JOBS) --dist worksteal
+
+test: dev no-nvidia
+	$(PYTEST) -m "not slow"
+
 test-slow: dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS) -q -m "$(M)" -n $(JOBS) --dist worksteal || [ $$? -eq 5 ]
+	$(PYTEST) -m "$(M)" || [ $$? -eq 5 ]
 
 test-all: no-nvidia runtime sanitize test test-slow
 

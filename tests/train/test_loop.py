@@ -1,4 +1,4 @@
-"""Two epochs straight equal one epoch, a kill and one resumed epoch, bit by bit."""
+"""The loop on whole epochs: files, resume, recipes. In the middle of an epoch: test_interruption.py."""
 
 import dataclasses
 import json
@@ -53,18 +53,30 @@ class Killed(Exception):
     pass
 
 
-def test_resume_is_bit_exact(root, tmp_path, monkeypatch):
+def as_version_1(out):
+    """The checkpoint as it was written before versions: whole epochs only."""
+    saved = runs.read_checkpoint(out)
+    assert saved["steps"] == 0 and not saved["begun"]
+    younger = ("version", "begun", "steps", "sums", "environment")
+    saved["recipe"].pop("workers")  # and before the recipe had this key
+    torch.save({k: v for k, v in saved.items() if k not in younger}, out / "checkpoint.pt")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_resume_after_an_epoch_is_bit_exact(root, tmp_path, monkeypatch, version):
     loop.train(recipe(), root, tmp_path / "a", make_net=make_net, say=lambda t: None)
     whole = loop.train_epoch
 
-    def kill_in_second(net, optimiser, task, r, epoch):
-        if epoch == 1:
+    def kill_in_second(run):
+        if run.epoch == 1:
             raise Killed
-        return whole(net, optimiser, task, r, epoch)
+        return whole(run)
 
     monkeypatch.setattr(loop, "train_epoch", kill_in_second)
     with pytest.raises(Killed):
         loop.train(recipe(), root, tmp_path / "b", make_net=make_net, say=lambda t: None)
+    if version == 1:
+        as_version_1(tmp_path / "b")
     monkeypatch.setattr(loop, "train_epoch", whole)
     torch.manual_seed(99)
     loop.train(recipe(), root, tmp_path / "b", resume=True, make_net=make_net, say=lambda t: None)

@@ -1,6 +1,7 @@
 """What others read of a run; and the verb `train`."""
 
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from aoienet.cli import train as verb  # noqa: E402
 from aoienet.models import create_model  # noqa: E402
-from aoienet.train import load_run, recipes, runs  # noqa: E402
+from aoienet.train import load_run, loop, recipes, runs  # noqa: E402
 
 
 @pytest.mark.parametrize("name", ["neu_cls", "crack_blocks"])
@@ -64,3 +65,82 @@ def test_verb_names_what_is_wrong(tmp_path):
     assert answer.exit_code == 1 and "did you mean 'neu_cls'" in answer.output
     answer = CliRunner().invoke(app, [*words, "neu_cls", "-o", "epochs=1"])
     assert answer.exit_code == 1 and "is missing" in answer.output
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A small whole checkpoint."""
+    kwargs = {"num_classes": 2, "in_channels": 1}
+    document = {"recipe": runs.recipe_dict(recipes.get("crack_blocks")), "model_name": "x", "model_kwargs": kwargs}
+    document |= {"state": {"w": torch.ones(100)}, "epoch": 1, "random": runs.random_states()}
+    runs.save_checkpoint(tmp_path, document)
+    assert runs.read_checkpoint(tmp_path)["version"] == runs.CHECKPOINT_VERSION
+    return document
+
+
+def test_a_checkpoint_of_a_newer_version_is_refused_with_both_numbers(tmp_path, saved):
+    runs.save_checkpoint(tmp_path, {"version": 7, "state": saved["state"]})
+    with pytest.raises(ValueError, match=rf"checkpoint\.pt is .* version 7; .* up to {runs.CHECKPOINT_VERSION}"):
+        runs.read_checkpoint(tmp_path)
+
+
+class Foreign:
+    """What a pickle of another program may name."""
+
+    def __reduce__(self):
+        return print, ("executed",)
+
+
+def test_cut_and_foreign_checkpoints_are_refused_in_words(tmp_path, saved, capsys):
+    path = tmp_path / "checkpoint.pt"
+    whole = path.read_bytes()
+    for cut in (0, 1, 100, len(whole) // 2, len(whole) - 30):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(ValueError, match=r"checkpoint\.pt \([\d,]+ bytes\) is not a whole checkpoint"):
+            runs.read_checkpoint(tmp_path)
+    for content in (
+        b"hello",
+        b"\x80\x02}q\x00.",
+        pickle.dumps({"a": 1}, 2),
+        pickle.dumps(Foreign(), 2),
+        b"PK\x03\x04" * 9,
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="another program wrote it"):
+            runs.read_checkpoint(tmp_path)
+    for foreign in (torch.ones(3), [1, 2], {"state": {}}, {"version": "x"}, Foreign()):
+        torch.save(foreign, path)
+        with pytest.raises(ValueError, match="another program wrote it"):
+            runs.read_checkpoint(tmp_path)
+    assert "executed" not in capsys.readouterr().out
+
+
+def test_weights_of_another_network_are_refused_by_name(tmp_path, saved):
+    state = torch.nn.Linear(3, 2).state_dict()
+    with pytest.raises(ValueError, match=r"weight is \(2, 3\), not \(2, 4\)"):
+        runs.load_weights(torch.nn.Linear(4, 2), state, tmp_path)
+    with pytest.raises(ValueError, match="another network: bias is unknown"):
+        runs.load_weights(torch.nn.Linear(3, 2, bias=False), state, tmp_path)
+
+
+def test_a_recipe_of_a_newer_program_is_refused_and_of_an_older_one_read():
+    document = runs.recipe_dict(recipes.get("neu_cls"))
+    with pytest.raises(ValueError, match="unknown keys.*from_the_future"):
+        runs.recipe_from(document | {"from_the_future": 1})
+    assert runs.recipe_from({k: v for k, v in document.items() if k != "workers"}) == recipes.get("neu_cls")
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_ctrl_c_leaves_with_130_and_says_how_to_go_on(tmp_path, monkeypatch, kept):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "train", interrupted)
+    if kept:
+        (tmp_path / "checkpoint.pt").touch()
+    app = typer.Typer()
+    verb.register(app)
+    app.command("other")(lambda: None)
+    answer = CliRunner().invoke(app, ["train", "--data", "x", "--out", str(tmp_path), "--recipe", "neu_cls"])
+    assert answer.exit_code == 130
+    assert ("resume with --resume" in answer.output) == kept

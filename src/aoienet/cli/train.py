@@ -21,7 +21,7 @@ def train(
     recipe: Annotated[str, typer.Option(help="Name of a recipe.")],
     override: Annotated[list[str] | None, typer.Option("-o", "--override", help="key=value of the recipe.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, order and augmentation.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch, bit by bit.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint, bit by bit.")] = False,
     threads: Annotated[int | None, typer.Option(help="Threads of PyTorch.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON document.")] = False,
 ) -> None:
@@ -43,7 +43,9 @@ def train(
     try:
         result = loop.train(recipes.get(recipe, words), data, out, resume=resume, command=command)
     except KeyboardInterrupt:
-        typer.echo(f"stopped; go on with --resume (whole epochs are in {out})", err=True)
+        kept = (out / "checkpoint.pt").is_file()
+        what = "resume with --resume" if kept else "no checkpoint was reached yet, start again"
+        typer.echo(f"stopped; {what} (run folder {out})", err=True)
         raise typer.Exit(130) from None
     except (ValueError, OSError, FloatingPointError) as error:
         typer.echo(f"error: {error}", err=True)

@@ -6,10 +6,11 @@ import numpy as np
 from PIL import Image
 
 
-def dihedral(rng: np.random.Generator, *images: np.ndarray) -> tuple[np.ndarray, ...]:
-    """One of the eight flips and turns, the same for all images."""
-    turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
-    turned = (np.rot90(image, turns) for image in images)
+def dihedral(rng: np.random.Generator, *images: np.ndarray, turns: bool = True) -> tuple[np.ndarray, ...]:
+    """One of the eight flips and quarter turns, or without `turns` of the four that keep lines upright; the same for all."""
+    quarters, mirrored = int(rng.integers(4)), bool(rng.integers(2))
+    quarters = quarters if turns else 2 * (quarters % 2)
+    turned = (np.rot90(image, quarters) for image in images)
     return tuple(image[:, ::-1] if mirrored else image for image in turned)
 
 

@@ -7,10 +7,12 @@ import io
 import json
 import math
 import os
+import pickle
 import platform
 import random
+import shutil
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,52 @@ import torch
 
 from aoienet.train.recipes import Recipe
 
+CHECKPOINT_VERSION = 2  # 1, without a `version`, knows whole epochs only; it is read and resumed like any other
+NEEDED = ("recipe", "model_name", "model_kwargs", "state", "epoch", "random")
+# what torch.load raises on bytes that are no checkpoint
+UNREADABLE = (
+    RuntimeError,
+    ValueError,
+    LookupError,
+    EOFError,
+    OSError,
+    TypeError,
+    AttributeError,
+    pickle.UnpicklingError,
+)
+
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Whole file or none."""
+    """Whole file or none, also when the machine loses power; on an error the file stays as it was before.
+
+    Raises    OSError with the same errno: the path, the needed and the free bytes.
+    """
     part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    os.replace(part, path)
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        free = shutil.disk_usage(path.parent).free if path.parent.is_dir() else 0
+        text = (
+            f"{path} needs {len(content):,} bytes and could not be written ({error.strerror}; {free:,} bytes are free)"
+        )
+        raise OSError(error.errno, f"{text}; what stood there before is whole: make room, then --resume") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """The new name of a replaced file reaches the disk; only POSIX opens folders."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: Path, document: Any) -> None:
@@ -81,17 +123,50 @@ def restore_random(states: dict) -> None:
 
 def save_checkpoint(out: Path, document: dict) -> None:
     """checkpoint.pt, replaced in one step."""
-    part = out / ".checkpoint.pt.part"
-    torch.save(document, part)
-    os.replace(part, out / "checkpoint.pt")
+    content = io.BytesIO()
+    torch.save({"version": CHECKPOINT_VERSION} | document, content)
+    write_atomic(out / "checkpoint.pt", content.getvalue())
 
 
 def read_checkpoint(out: Path) -> dict:
-    """checkpoint.pt of a run folder; no code in it is executed."""
+    """checkpoint.pt of a run folder; no code in it is executed.
+
+    Raises    FileNotFoundError; ValueError: cut short, of another program, or of a newer version.
+    """
     path = Path(out) / "checkpoint.pt"
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: not a run folder, or no epoch was finished")
-    return torch.load(path, map_location="cpu", weights_only=True)
+        raise FileNotFoundError(
+            f"{path} is missing: not a run folder, or no checkpoint was reached; train without --resume"
+        )
+    content = path.read_bytes()
+    wrong = f"{path} ({len(content):,} bytes) is not a whole checkpoint of aoienet train"
+    advice = "it was cut short or another program wrote it; restore the file, or train again into another --out"
+    try:
+        saved = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except UNREADABLE as error:
+        raise ValueError(f"{wrong}: {advice}") from error
+    missing = [key for key in NEEDED if not isinstance(saved, dict) or key not in saved]
+    version = 1 if len(missing) == len(NEEDED) else saved.get("version", 1)
+    if isinstance(version, int) and version > CHECKPOINT_VERSION:
+        known = f"this aoienet reads versions up to {CHECKPOINT_VERSION}"
+        raise ValueError(f"{path} is a checkpoint of version {version}; {known}: update aoienet")
+    if missing:
+        raise ValueError(f"{wrong}: {', '.join(missing)} missing; {advice}")
+    return saved
+
+
+def load_weights(net: torch.nn.Module, state: dict, path: Path) -> None:
+    """The state of a checkpoint into the network it was made with, or a ValueError that says what differs."""
+    own = net.state_dict()
+    wrong = [f"{key} is missing" for key in own if key not in state]
+    wrong += [f"{key} is unknown" for key in state if key not in own]
+    shapes = [(key, tuple(state[key].shape), tuple(own[key].shape)) for key in own if key in state]
+    wrong += [f"{key} is {had}, not {wants}" for key, had, wants in shapes if had != wants]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        text = f"{path} is the checkpoint of another network: {'; '.join(wrong[:3])}{more}"
+        raise ValueError(f"{text}; use the aoienet that wrote it, or train again into another --out")
+    net.load_state_dict(state)
 
 
 def git_hash() -> str:
@@ -113,7 +188,7 @@ def environment() -> dict:
     return {
         "git": git_hash(),
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "numpy": np.__version__,
         "machine": platform.machine(),
         "threads": torch.get_num_threads(),
@@ -121,7 +196,10 @@ def environment() -> dict:
 
 
 def recipe_from(document: dict) -> Recipe:
-    """A Recipe out of its JSON form."""
+    """A Recipe out of its JSON form; keys that are younger than the document have their defaults."""
+    unknown = sorted(set(document) - {f.name for f in fields(Recipe)})
+    if unknown:
+        raise ValueError(f"the stored recipe has unknown keys ({', '.join(unknown)}): a newer aoienet wrote it; update")
     return Recipe(**{**document, "classes": tuple(document["classes"])})
 
 
@@ -139,7 +217,7 @@ def load_run(run: str | Path) -> tuple[torch.nn.Module, dict]:
     run = Path(run)
     checkpoint = read_checkpoint(run)
     net = create_model(checkpoint["model_name"], **checkpoint["model_kwargs"])
-    net.load_state_dict(checkpoint["state"])
+    load_weights(net, checkpoint["state"], run / "checkpoint.pt")
     recipe = recipe_from(checkpoint["recipe"])
     path = run / "result.json"
     result = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -9,6 +9,8 @@ import pkgutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+SWITCH = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -17,7 +19,7 @@ class Recipe:
     name: str
     dataset: str
     model: str
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # empty: the data decides, and the task's recipe has them
     in_channels: int = 1
     input: str = "standardize"  # or "pixels": raw or centred, as the network's stem wants them
     epochs: int = 40
@@ -33,6 +35,8 @@ class Recipe:
     split_seed: int = 0
     split: str = "grouped"
     val_fraction: float = 0.05
+    test_fraction: float = 0.2
+    duplicate_correlation: float = 0.95  # data/duplicates.py
     loss: str = "cross_entropy"
     label_smoothing: float = 0.0
     window_px: int = 0
@@ -50,6 +54,9 @@ class Recipe:
     scale_most: float = 1.0
     gain_spread: float = 0.25
     cutmix: float = 0.0  # share of the batches
+    flips: bool = True  # this and the next two: recipe folder
+    turns: bool = True
+    class_weights: bool = False
     keep_recall: float = 0.98
     limit: int = 0
     workers: int = 1
@@ -101,9 +108,10 @@ def override(recipe: Recipe, overrides: Iterable[str]) -> Recipe:
             raise ValueError(f"unknown recipe key {key!r}{_hint(key, known)}")
         kind = type(getattr(recipe, key))
         try:
-            values[key] = kind(text)
-        except ValueError as error:
-            raise ValueError(f"{key} takes a value of type {kind.__name__}, got {text!r}") from error
+            values[key] = SWITCH[text.lower()] if kind is bool else kind(text)
+        except (ValueError, KeyError) as error:
+            wanted = "on or off" if kind is bool else f"a value of type {kind.__name__}"
+            raise ValueError(f"{key} takes {wanted}, got {text!r}") from error
     changed = dataclasses.replace(recipe, **values)  # type: ignore[arg-type]
     check(changed)
     return changed

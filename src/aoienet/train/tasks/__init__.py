@@ -16,8 +16,13 @@ Batch = tuple[np.ndarray, np.ndarray]  # x_NCHW float32, labels
 
 
 class Task(Protocol):
-    """What the loop asks of a task. A batch depends on (seed, epoch, index) alone, so a run can be resumed."""
+    """What the loop asks of a task. A batch depends on (seed, epoch, index) alone, so a run can be resumed.
 
+    `recipe` is the recipe with what the data decides filled in. A task may have a `data_report`: a document for the run
+    folder, whose `summary` is a list of lines to say.
+    """
+
+    recipe: Recipe
     split: str
     data_hash: str
 

@@ -41,7 +41,7 @@ class NeuClsTask:
     def sample(self, epoch: int, i: int) -> np.ndarray:
         """One augmented picture, 8 bit."""
         rng = np.random.default_rng([self.recipe.seed, epoch, i])
-        (image,) = augment.dihedral(rng, self.data.images_NHW[i])
+        (image,) = augment.dihedral(rng, self.data.images_NHW[i], turns=self.recipe.turns)
         scales = (self.recipe.scale_least, self.recipe.scale_most)
         if scales == (1.0, 1.0):
             image = augment.shift(rng, image, 12)
