@@ -9,6 +9,7 @@
 #include <string>
 
 #include "aoienet/aoienet.h"
+#include "team.h"
 
 namespace nb = nanobind;
 
@@ -59,7 +60,16 @@ void check_channels(const Core& core, const Image& image) {
     throw std::invalid_argument("the channels of the image are those of the model.");
 }
 
-void run(const Core& core, Image image, Memory workspace, Logits out) {
+int run_on(const Core& core, const Image& image, const Memory& workspace, const Logits& out, int threads) {
+  const auto h = static_cast<int64_t>(image.shape(0)), w = static_cast<int64_t>(image.shape(1));
+  if (threads == 1)
+    return aoie_run(core.model.get(), image.data(), h, w, workspace.data(), workspace.size(), out.data());
+  Team team(threads);
+  return aoie_run_parallel(core.model.get(), image.data(), h, w, workspace.data(), workspace.size(), out.data(),
+                           threads, &Team::parallel_for, &team);
+}
+
+void run(const Core& core, Image image, Memory workspace, Logits out, int threads) {
   check_channels(core, image);
   const auto h = static_cast<int64_t>(image.shape(0)), w = static_cast<int64_t>(image.shape(1));
   int status;
@@ -70,9 +80,7 @@ void run(const Core& core, Image image, Memory workspace, Logits out) {
     const bool fits = out.shape(0) == static_cast<size_t>(want.grid_h) &&
                       out.shape(1) == static_cast<size_t>(want.grid_w) &&
                       out.shape(2) == static_cast<size_t>(want.classes);
-    if (status == AOIE_OK)
-      status = fits ? aoie_run(core.model.get(), image.data(), h, w, workspace.data(), workspace.size(), out.data())
-                    : AOIE_BAD_ARGUMENT;
+    if (status == AOIE_OK) status = fits ? run_on(core, image, workspace, out, threads) : AOIE_BAD_ARGUMENT;
   }
   check(status, nullptr);
 }
@@ -100,6 +108,8 @@ nb::object value_at(const Core& core, int64_t h, int64_t w, int index) {
 NB_MODULE(_core, m) {
   nb::class_<Core>(m, "Core")
       .def("plan", &plan)
+      .def("parallel_bytes", [](const Core& core, int64_t h, int64_t w,
+                                int threads) { return aoie_parallel_bytes(core.model.get(), h, w, threads); })
       .def("run", &run)
       .def("trace", &trace)
       .def("value_at", &value_at)

@@ -49,10 +49,29 @@ struct Node {
   Kernel kernel = nullptr;
   const void* weight = nullptr;  // into Model::data
   std::vector<uint32_t> packed;
+  int isa = 0;  // of kernel
   std::vector<float> a, b, d, e, knee, plane_scale;
   const uint8_t* flip = nullptr;  // into Model::data
   std::vector<uint64_t> flip_bits;
   bool in_place[2] = {false, false};  // the output may take the memory of this input
+};
+
+// One call of a kernel: an op, or a convolution with its tail.
+struct Step {
+  const Node* node;
+  const Node* slopes = nullptr;  // of the tail
+  const Node* binarize = nullptr;
+  bool tail = false, add = false;  // add: in[1] is added to the value of node
+  int in[2] = {0, 0};
+  int out = 0, bits = -1;  // -1: not written
+  bool in_place[2] = {false, false};
+};
+
+// The steps of a run in order, and by value id the index of the last one that reads it (or writes it; -1 = no such
+// value).
+struct Schedule {
+  std::vector<Step> steps;
+  std::vector<int> last_use;
 };
 
 }  // namespace aoie
@@ -66,7 +85,8 @@ struct aoie_model {
   int64_t block_px = 0;           // 0: no scan
   std::vector<aoie::Node> nodes;  // nodes[0] is the transform
   int value_count = 0;            // largest id + 1
-  std::vector<int> last_use;  // by id: index of the last node that reads it, its writer when none, -1 = no such value
+  std::vector<int> last_use;    // by id: index of the last node that reads it, its writer when none, -1 = no such value
+  aoie::Schedule plain, fused;  // one step per node (trace); convolutions with their tails (run)
 };
 
 namespace aoie {
@@ -80,7 +100,8 @@ struct Value {
 // Sizes and places of all values for one picture size. Lives on the caller's stack (about 80 KB).
 struct Plan {
   Value values[kMaxValues];
-  uint64_t bytes = 0;  // scratch stands first, then the values
+  uint64_t bytes = 0;    // scratch of every task stands first, then the values
+  uint64_t scratch = 0;  // of one task
 };
 
 struct Message {
@@ -89,14 +110,19 @@ struct Message {
   void print(const char* format, ...) const __attribute__((format(printf, 2, 3)));
 };
 
-// keep: every value keeps its memory (trace). Returns an aoie_status.
-int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, Plan* plan, const Message& message);
+constexpr int kMaxTasks = 64;
+
+// keep: every value keeps its memory (trace). tasks: how many work at a time. Returns an aoie_status.
+int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, int tasks, Plan* plan, const Message& message);
 
 // Shapes only, at any size; used by make_plan and by aoie_open at the size of "input".
 int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, const Message& message);
 
 // Throws Refusal. Fills what the kernels of model.isa want: packed weights, padded constants.
 void pack_node(Node* node, int isa);
+
+// Both schedules of a model whose nodes are packed.
+void make_schedules(aoie_model* model);
 
 }  // namespace aoie
 #endif  // AOIENET_MODEL_H_

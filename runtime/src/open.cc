@@ -40,6 +40,7 @@ class Opener {
     check_shapes();
     if (header_.find("scan") != nullptr) check_scan();
     for (Node& node : model_.nodes) pack_node(&node, model_.isa);
+    make_schedules(&model_);
   }
 
  private:

@@ -53,6 +53,7 @@ void pack_node(Node* node, int isa) {
   // The vector kernels of conv_f32 run over the output channels of one group.
   const Choice choice = find_kernel(node->op, node->groups == 1 ? isa : kReference);
   node->kernel = choice.kernel;
+  node->isa = choice.isa;
   const int64_t lanes = lanes_of(choice.isa);
   if (lanes == 0) return;
   if (node->op == Op::conv_bits) pack_bits(node, lanes);

@@ -85,7 +85,7 @@ bool fit(const Value& x, const Value& second) {
 }
 
 struct Allocator {
-  const aoie_model& model;
+  const Schedule& schedule;
   Plan* plan;
   uint64_t begin;
   int live[kMaxValues];
@@ -119,17 +119,17 @@ struct Allocator {
   void release(int step) {
     int kept = 0;
     for (int i = 0; i < count; ++i)
-      if (model.last_use[static_cast<size_t>(live[i])] > step) live[kept++] = live[i];
+      if (schedule.last_use[static_cast<size_t>(live[i])] > step) live[kept++] = live[i];
     count = kept;
   }
 
   // The elementwise ops may write over an input that nobody reads later.
-  bool reuse(const Node& node, int step) {
-    for (int i = 0; i < node.inputs; ++i) {
-      if (!node.in_place[i] || model.last_use[static_cast<size_t>(node.in[i])] > step) continue;
+  bool reuse(const Step& step, int index) {
+    for (int i = 0; i < 2; ++i) {
+      if (!step.in_place[i] || schedule.last_use[static_cast<size_t>(step.in[i])] > index) continue;
       for (int l = 0; l < count; ++l)
-        if (live[l] == node.in[i]) live[l] = node.out;
-      plan->values[node.out].offset = plan->values[node.in[i]].offset;
+        if (live[l] == step.in[i]) live[l] = step.out;
+      plan->values[step.out].offset = plan->values[step.in[i]].offset;
       return true;
     }
     return false;
@@ -185,7 +185,7 @@ int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, cons
   return AOIE_OK;
 }
 
-int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, Plan* plan, const Message& message) {
+int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, int tasks, Plan* plan, const Message& message) {
   if (model.fixed && (h != model.height || w != model.width)) {
     message.print("the model takes pictures of exactly %lld x %lld pixels (h, w); received %lld x %lld. Resize first.",
                   (long long)model.height, (long long)model.width, (long long)h, (long long)w);
@@ -200,23 +200,24 @@ int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, Plan* pl
   const int status = infer_shapes(model, h, w, plan, message);
   if (status != AOIE_OK) return status;
 
-  uint64_t scratch = 0;
+  plan->scratch = 0;
   for (const Node& node : model.nodes) {
     const uint64_t bytes = aligned(scratch_bytes(node, plan->values[node.in[0]]));
-    scratch = bytes > scratch ? bytes : scratch;
+    plan->scratch = bytes > plan->scratch ? bytes : plan->scratch;
   }
-  plan->bytes = scratch;
+  plan->bytes = plan->scratch * static_cast<uint64_t>(tasks);
   if (keep) {
     for (const Node& node : model.nodes) {
       plan->values[node.out].offset = plan->bytes;
       plan->bytes += aligned(plan->values[node.out].bytes);
     }
   } else {
-    Allocator allocator{model, plan, scratch, {}, 0};
-    for (size_t step = 0; step < model.nodes.size(); ++step) {
-      const Node& node = model.nodes[step];
-      if (!allocator.reuse(node, int(step))) allocator.place(node.out);
-      allocator.release(int(step));
+    Allocator allocator{model.fused, plan, plan->bytes, {}, 0};
+    for (size_t i = 0; i < model.fused.steps.size(); ++i) {
+      const Step& step = model.fused.steps[i];
+      if (step.out >= 0 && !allocator.reuse(step, int(i))) allocator.place(step.out);
+      if (step.bits >= 0) allocator.place(step.bits);
+      allocator.release(int(i));
     }
   }
   if (plan->bytes > kMaxWorkspace) {

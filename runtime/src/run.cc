@@ -7,16 +7,84 @@ namespace {
 
 using aoie::Node;
 using aoie::Plan;
+using aoie::Step;
+using aoie::Tail;
 using aoie::Value;
 
-void run_node(const Node& node, const Plan& plan, const uint8_t* image, unsigned char* workspace) {
-  const Value &x = plan.values[node.in[0]], &x1 = plan.values[node.in[1]], &y = plan.values[node.out];
+Tail make_tail(const Step& step, const Plan& plan, unsigned char* workspace) {
+  const auto floats = [&](int id) { return reinterpret_cast<float*>(workspace + plan.values[id].offset); };
+  Tail tail{};
+  if (step.add) tail.add = floats(step.in[1]);
+  if (step.out >= 0) tail.out = floats(step.out);
+  if (const Node* slopes = step.slopes) {
+    tail.pos = slopes->a.data();
+    tail.pos_shift = slopes->b.data();
+    tail.neg = slopes->d.data();
+    tail.neg_shift = slopes->e.data();
+    tail.knee = slopes->knee.data();
+  }
+  if (const Node* binarize = step.binarize) {
+    tail.bits = reinterpret_cast<uint64_t*>(workspace + plan.values[step.bits].offset);
+    tail.planes = binarize->j;
+    tail.threshold = binarize->a.data();
+    tail.flip_bits = binarize->flip_bits.data();
+  }
+  return tail;
+}
+
+// How the output rows of an op are shared out: each call makes its rows by itself (kRows), the call gets a part of the
+// picture (kSlice), or one call makes all (kWhole).
+enum class Split { kWhole, kRows, kSlice };
+
+Split split_of(const Node& node) {
+  using aoie::Op;
+  switch (node.op) {
+    case Op::standardize:
+    case Op::conv_int:
+    case Op::conv_bits:
+    case Op::binarize:
+      return Split::kRows;
+    case Op::pool:
+      return node.k == 0 ? Split::kWhole : Split::kSlice;
+    case Op::conv_f32:
+      return node.k == 1 && node.s == 1 && node.p == 0 ? Split::kSlice : Split::kWhole;
+    case Op::maxpool:  // padding
+    case Op::rank1:    // constants by row
+      return Split::kWhole;
+    default:
+      return Split::kSlice;
+  }
+}
+
+// Leaves the output rows begin <= row < end in args; input row = step * output row.
+void slice(aoie::OpArgs* args, const Node& node, const Value& x, const Value& x1, const Value& y, int64_t begin,
+           int64_t end) {
+  const auto moved = [](const void* at, const Value& v, int64_t rows) {
+    return static_cast<const unsigned char*>(at) + rows * static_cast<int64_t>(v.bytes / static_cast<uint64_t>(v.h));
+  };
+  const bool pools = node.op == aoie::Op::pool || node.op == aoie::Op::peak;
+  const int64_t step = y.h == x.h ? 1 : pools ? node.s : 2;
+  const bool alike = args->positions1 == args->h * args->w;
+  args->in0 = moved(args->in0, x, begin * step);
+  if (alike) args->in1 = moved(args->in1, x1, begin * step);
+  args->out = const_cast<unsigned char*>(moved(args->out, y, begin));
+  args->oh = end - begin;
+  args->h = y.h == x.h ? end - begin : args->h - begin * step;
+  if (alike) args->positions1 = args->h * args->w;
+}
+
+// The task's part of a step.
+void run_step(const Step& step, const Plan& plan, const uint8_t* image, unsigned char* workspace, int task, int tasks) {
+  const Node& node = *step.node;
+  const Split split = split_of(node);
+  const Value &x = plan.values[step.in[0]], &x1 = plan.values[step.in[1]], &y = plan.values[node.out];
+  const Tail tail = make_tail(step, plan, workspace);
   aoie::OpArgs args{};
   args.in0 = workspace + x.offset;
   if (image != nullptr) args.in0 = image;
   args.in1 = workspace + x1.offset;
   args.out = workspace + y.offset;
-  args.scratch = workspace;
+  args.scratch = workspace + static_cast<uint64_t>(task) * plan.scratch;
   args.j = node.op == aoie::Op::binarize ? y.j : x.j;
   args.h = x.h;
   args.w = x.w;
@@ -52,19 +120,50 @@ void run_node(const Node& node, const Plan& plan, const uint8_t* image, unsigned
   args.window = node.window;
   args.eps_levels = node.eps_levels;
   args.scale = node.scale;
+  args.tail = step.tail ? &tail : nullptr;
+  const int64_t begin = y.h * task / tasks, end = y.h * (task + 1) / tasks;
+  if (split == Split::kWhole ? task > 0 : begin == end) return;
+  if (split == Split::kRows) args.skip_top = begin, args.skip_bottom = y.h - end;
+  if (split == Split::kSlice && tasks > 1) slice(&args, node, x, x1, y, begin, end);
   node.kernel(args);
 }
 
+struct Job {
+  const Step* step;
+  const Plan* plan;
+  const uint8_t* image;
+  unsigned char* workspace;
+  int tasks;
+};
+
+void run_task(void* argument, int index) {
+  const Job& job = *static_cast<const Job*>(argument);
+  run_step(*job.step, *job.plan, job.image, job.workspace, index, job.tasks);
+}
+
+struct Threads {
+  int tasks = 1;
+  aoie_parallel_for parallel_for = nullptr;
+  void* context = nullptr;
+};
+
 int run_all(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, void* workspace, uint64_t bytes,
-            bool keep, float* out) {
+            bool keep, float* out, const Threads& threads = {}) {
   if (model == nullptr || image == nullptr || workspace == nullptr) return AOIE_BAD_ARGUMENT;
   Plan plan;
-  const int status = aoie::make_plan(*model, h, w, keep, &plan, {nullptr, 0});
+  const int status = aoie::make_plan(*model, h, w, keep, threads.tasks, &plan, {nullptr, 0});
   if (status != AOIE_OK) return status;
   if (bytes < plan.bytes || reinterpret_cast<uintptr_t>(workspace) % AOIE_WORKSPACE_ALIGN != 0)
     return AOIE_BAD_ARGUMENT;
   auto* memory = static_cast<unsigned char*>(workspace);
-  for (size_t i = 0; i < model->nodes.size(); ++i) run_node(model->nodes[i], plan, i == 0 ? image : nullptr, memory);
+  const std::vector<Step>& steps = (keep ? model->plain : model->fused).steps;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    Job job{&steps[i], &plan, i == 0 ? image : nullptr, memory, threads.tasks};
+    if (threads.tasks == 1 || split_of(*steps[i].node) == Split::kWhole)
+      run_task(&job, 0);
+    else
+      threads.parallel_for(threads.context, &run_task, &job, threads.tasks);
+  }
   const Value& result = plan.values[model->nodes.back().out];
   if (out != nullptr) std::memcpy(out, memory + result.offset, result.bytes);
   return AOIE_OK;
@@ -99,13 +198,13 @@ int aoie_plan(const aoie_model* model, int64_t h, int64_t w, aoie_plan_result* o
   if (model == nullptr || out == nullptr) return AOIE_BAD_ARGUMENT;
   *out = aoie_plan_result{};
   Plan plan;
-  int status = aoie::make_plan(*model, h, w, false, &plan, {message, message_bytes});
+  int status = aoie::make_plan(*model, h, w, false, 1, &plan, {message, message_bytes});
   if (status != AOIE_OK) return status;
   const Value result = plan.values[model->nodes.back().out];
   *out = {static_cast<int32_t>(result.h), static_cast<int32_t>(result.w), static_cast<int32_t>(result.c), plan.bytes,
           0};
   plan.bytes = 0;
-  status = aoie::make_plan(*model, h, w, true, &plan, {nullptr, 0});
+  status = aoie::make_plan(*model, h, w, true, 1, &plan, {nullptr, 0});
   out->trace_bytes = status == AOIE_OK ? plan.bytes : 0;  // 0: this picture is too large to trace
   return AOIE_OK;
 }
@@ -114,6 +213,20 @@ int aoie_run(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w
              uint64_t workspace_bytes, float* out_logits) {
   if (out_logits == nullptr) return AOIE_BAD_ARGUMENT;
   return run_all(model, image, h, w, workspace, workspace_bytes, false, out_logits);
+}
+
+int aoie_run_parallel(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, void* workspace,
+                      uint64_t workspace_bytes, float* out_logits, int tasks, aoie_parallel_for parallel_for,
+                      void* context) {
+  if (out_logits == nullptr || parallel_for == nullptr || tasks < 1 || tasks > aoie::kMaxTasks)
+    return AOIE_BAD_ARGUMENT;
+  return run_all(model, image, h, w, workspace, workspace_bytes, false, out_logits, {tasks, parallel_for, context});
+}
+
+uint64_t aoie_parallel_bytes(const aoie_model* model, int64_t h, int64_t w, int tasks) {
+  if (model == nullptr || tasks < 1 || tasks > aoie::kMaxTasks) return 0;
+  Plan plan;
+  return aoie::make_plan(*model, h, w, false, tasks, &plan, {nullptr, 0}) == AOIE_OK ? plan.bytes : 0;
 }
 
 int aoie_trace(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, void* workspace,
@@ -127,7 +240,7 @@ int aoie_value_at(const aoie_model* model, int64_t h, int64_t w, int index, aoie
   if (model == nullptr || out == nullptr || index < 0 || index >= model->value_count) return AOIE_BAD_ARGUMENT;
   if (model->last_use[static_cast<size_t>(index)] < 0) return AOIE_BAD_ARGUMENT;  // an id that the graph does not use
   Plan plan;
-  const int status = aoie::make_plan(*model, h, w, true, &plan, {nullptr, 0});
+  const int status = aoie::make_plan(*model, h, w, true, 1, &plan, {nullptr, 0});
   if (status != AOIE_OK) return status;
   const Value& v = plan.values[index];
   out->type = v.type;

@@ -256,3 +256,24 @@ def test_importing_the_engine_needs_no_torch():
 
 def test_workspace_of_a_wide_tile_stays_small(files):
     assert Model.open(files["scanner"]).workspace_bytes(1100, 2100) < 250e6
+
+
+@pytest.mark.parametrize("isa", engine.isas())
+@pytest.mark.parametrize("name", NETWORKS)
+def test_logits_do_not_depend_on_threads(name, isa, files, monkeypatch):
+    monkeypatch.setenv("AOIENET_ISA", isa)
+    model = Model.open(files[name])
+    header = NETWORKS[name][0]
+    sizes = [(header["input"]["height"], header["input"]["width"])] if header["input"]["fixed"] else SIZES
+    for h, w in sizes:
+        image = picture(h, w, header["input"]["channels"], 3)
+        want = model.run(image)
+        for threads in (2, 3, 64):
+            assert same_bits(model.run(image, threads=threads), want), f"{name} at {(h, w)}, {threads} threads, {isa}"
+
+
+def test_a_wrong_number_of_threads_is_refused(files):
+    model = Model.open(next(iter(files.values())))
+    for threads in (0, -1, 65):
+        with pytest.raises(ValueError, match="threads is 1 to 64"):
+            model.run(picture(64, 64, model.header["input"]["channels"]), threads=threads)

@@ -69,6 +69,17 @@ AOIE_API int aoie_plan(const aoie_model* model, int64_t h, int64_t w, aoie_plan_
 AOIE_API int aoie_run(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, void* workspace,
                       uint64_t workspace_bytes, float* out_logits);
 
+/* A parallel-for of the caller: calls task(argument, 0) ... task(argument, count - 1) once each, in any order, on any
+ * threads, and returns when all have returned. */
+typedef void (*aoie_parallel_for)(void* context, void (*task)(void* argument, int index), void* argument, int count);
+
+/* aoie_run in tasks (1 to 64) parts per op: the same bits. workspace: at least aoie_parallel_bytes, which is 0 when the
+ * model does not take the size or tasks is out of range. */
+AOIE_API int aoie_run_parallel(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, void* workspace,
+                               uint64_t workspace_bytes, float* out_logits, int tasks, aoie_parallel_for parallel_for,
+                               void* context);
+AOIE_API uint64_t aoie_parallel_bytes(const aoie_model* model, int64_t h, int64_t w, int tasks);
+
 /* The same, but every value of the graph stays in the workspace (trace_bytes) where aoie_value_at finds it. */
 AOIE_API int aoie_trace(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, void* workspace,
                         uint64_t workspace_bytes);

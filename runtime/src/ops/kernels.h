@@ -10,30 +10,44 @@ namespace aoie {
 
 constexpr int kPad = 16;  // constants that run over channels are padded with 0 to a multiple of this
 
+// What a convolution does with its value before it leaves the registers (fuse.cc): add, slopes, binarize, in that
+// order.
+struct Tail {
+  const float* add;                                       // f32 [oh, ow, o], NULL: none; may be out itself
+  const float *pos, *pos_shift, *neg, *neg_shift, *knee;  // slopes, padded; knee NULL: none
+  float* out;                                             // f32 [oh, ow, o], NULL: nobody reads it
+  uint64_t* bits;                                         // [planes, oh, ow, words], NULL: none
+  int64_t planes;
+  const float* threshold;     // [planes, o_pad]
+  const uint64_t* flip_bits;  // [planes, words]
+};
+
 // Everything is dense; input, output and scratch do not overlap except where a kernel says so.
 struct OpArgs {
   const void* in0;
   const void* in1;
   void* out;
-  void* scratch;                // 64-byte aligned, scratch_bytes(op) of plan.cc
-  int64_t j, h, w, c, p64;      // input 0: planes, height, width, channels, 64-bit words per position
-  int64_t c1, positions1;       // input 1: channels, h * w
-  int64_t oh, ow, o;            // output: height, width, channels
-  int64_t o_pad;                // o rounded up to kPad
-  int64_t k, s, pad;            // kernel and padding of rows, stride; pool: k = window (0 = whole map), s = stride
-  int64_t kw, pad_w;            // kernel and padding of columns
-  int64_t groups;               // conv_f32
-  const void* weight;           // as in the file
-  const void* packed;           // as the kernel's instruction set wants it, see pack.cc
-  const float *a, *b, *d, *e;   // per-channel constants, padded (which: see each op's reference.cc)
-  const float* knee;            // slopes, padded
-  const float* plane_scale;     // conv_bits: [J]
-  const uint8_t* flip;          // binarize: [J, C] of the file
-  const uint64_t* flip_bits;    // binarize: [J, p64] packed
-  int64_t window;               // standardize: window_px
-  double eps_levels, scale;     // standardize
-  int64_t from, taken, before;  // channels: first and count of the channels taken, channels of 0 in front
-  float low, high;              // clip
+  void* scratch;                  // 64-byte aligned, scratch_bytes(op) of plan.cc
+  int64_t j, h, w, c, p64;        // input 0: planes, height, width, channels, 64-bit words per position
+  int64_t c1, positions1;         // input 1: channels, h * w
+  int64_t oh, ow, o;              // output: height, width, channels
+  int64_t o_pad;                  // o rounded up to kPad
+  int64_t k, s, pad;              // kernel and padding of rows, stride; pool: k = window (0 = whole map), s = stride
+  int64_t kw, pad_w;              // kernel and padding of columns
+  int64_t groups;                 // conv_f32
+  const void* weight;             // as in the file
+  const void* packed;             // as the kernel's instruction set wants it, see pack.cc
+  const float *a, *b, *d, *e;     // per-channel constants, padded (which: see each op's reference.cc)
+  const float* knee;              // slopes, padded
+  const float* plane_scale;       // conv_bits: [J]
+  const uint8_t* flip;            // binarize: [J, C] of the file
+  const uint64_t* flip_bits;      // binarize: [J, p64] packed
+  int64_t window;                 // standardize: window_px
+  double eps_levels, scale;       // standardize
+  int64_t from, taken, before;    // channels: first and count of the channels taken, channels of 0 in front
+  float low, high;                // clip
+  int64_t skip_top, skip_bottom;  // output rows that another call makes: conv_int, conv_bits, binarize, standardize
+  const Tail* tail;               // conv_int, conv_bits: NULL = none, out is written
 };
 
 using Kernel = void (*)(const OpArgs&);

@@ -23,6 +23,7 @@ from aoienet.engine import _core as _core
 __all__ = ["Model", "ModelFileError", "active_isa", "cpu_features", "isas"]
 
 ALIGN_BYTES = 64
+MAX_THREADS = 64
 _DTYPES = (np.uint8, np.int8, np.uint64, np.float32, np.float32)  # by aoie_type of the runtime
 _BITS = 2
 
@@ -68,15 +69,20 @@ class Model:
     def __repr__(self) -> str:
         return f"Model(name={self.name!r}, classes={self.classes!r}, isa={self.isa!r}, path={self.path!r})"
 
-    def run(self, image: Array) -> NDArray[np.float32]:
+    def run(self, image: Array, threads: int = 1) -> NDArray[np.float32]:
         """Return the logits [Hb, Wb, K] of a picture, uint8 [H, W], [H, W, 1] or [H, W, 3].
 
         A colour picture handed to a grey model is made grey with the integer law of docs/format.md.
+        threads (1 to 64) share one picture, for latency; they end with the call. The bits do not depend on them.
         """
+        if not 1 <= threads <= MAX_THREADS:
+            raise ValueError(f"threads is 1 to {MAX_THREADS}; received {threads}. Take the number of cores.")
         pixels = self._pixels(image)
-        grid_h, grid_w, classes, workspace_bytes, _ = self._core.plan(*pixels.shape[:2])
+        h, w = pixels.shape[:2]
+        grid_h, grid_w, classes = self._core.plan(h, w)[:3]
+        workspace_bytes = self._core.parallel_bytes(h, w, threads)
         logits = np.empty((grid_h, grid_w, classes), dtype=np.float32)
-        self._core.run(pixels, self._workspace(workspace_bytes), logits)
+        self._core.run(pixels, self._workspace(workspace_bytes), logits, threads)
         return logits
 
     def trace(self, image: Array) -> list[Any]:

@@ -14,7 +14,7 @@ void binarize(const OpArgs& args) {
   auto* out = static_cast<uint64_t*>(args.out);
   const int64_t words = (args.c + 63) / 64, positions = args.h * args.w;
   const int64_t c_pad = (args.c + kPad - 1) / kPad * kPad;
-  for (int64_t i = 0; i < positions; ++i)
+  for (int64_t i = args.skip_top * args.w; i < positions - args.skip_bottom * args.w; ++i)
     for (int64_t j = 0; j < args.j; ++j) {
       const float *x = in + i * args.c, *t = args.a + j * c_pad;
       for (int64_t word = 0; word < words; ++word) {

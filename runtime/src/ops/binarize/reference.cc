@@ -8,7 +8,7 @@ void binarize_reference(const OpArgs& args) {
   const int64_t words = (args.c + 63) / 64, positions = args.h * args.w;
   const int64_t c_pad = (args.c + kPad - 1) / kPad * kPad;
   for (int64_t j = 0; j < args.j; ++j)
-    for (int64_t i = 0; i < positions; ++i)
+    for (int64_t i = args.skip_top * args.w; i < positions - args.skip_bottom * args.w; ++i)
       for (int64_t word = 0; word < words; ++word) {
         uint64_t bits = 0;
         for (int64_t c = word * 64; c < args.c && c < word * 64 + 64; ++c) {

@@ -56,6 +56,7 @@ struct Count {
 }  // namespace
 }  // namespace aoie
 
+#define AOIE_TAIL "ops/tail/avx2.inl"
 #include "ops/conv_bits/lanes.inl"
 
 namespace aoie {

@@ -33,6 +33,7 @@ struct Count {
 }  // namespace
 }  // namespace aoie
 
+#define AOIE_TAIL "ops/tail/avx512.inl"
 #include "ops/conv_bits/lanes.inl"
 
 namespace aoie {

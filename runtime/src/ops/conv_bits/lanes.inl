@@ -4,6 +4,11 @@
 // it is. packed: u32 [o_pad / kLanes, k, kw, words, kLanes], words = ceil(c / 32). scratch: u32 [j, k, w + 2 pad_w,
 // words].
 #include "ops/kernels.h"
+#ifdef AOIE_TAIL  // of the unit that includes this
+#include AOIE_TAIL
+#else
+#include "ops/tail/none.inl"
+#endif
 
 namespace aoie {
 namespace {
@@ -32,25 +37,45 @@ void copy_row(const OpArgs& args, int64_t j, int64_t y, int64_t words, uint32_t*
     __builtin_memcpy(to + x * words, row + x * args.p64 * 8, static_cast<uint64_t>(words) * 4);
 }
 
-// The AND-popcounts of kCount neighbouring positions; kernel size and planes are known to the compiler.
+inline int32_t popcount(const uint32_t* at, int64_t words) {
+  int64_t count = 0;
+  for (; words >= 2; words -= 2, at += 2) {
+    uint64_t both;
+    __builtin_memcpy(&both, at, 8);
+    count += __builtin_popcountll(both);
+  }
+  return static_cast<int32_t>(words == 0 ? count : count + __builtin_popcount(*at));
+}
+
+// rho of kCount neighbouring positions: columns of the picture are counted once and shared by the windows over them.
 template <int kH, int kW, int kPlanes, int kCount>
-inline void positions(const OpArgs& args, const uint32_t* rows, int64_t pitch, int64_t words, int64_t ox,
-                      const float* top_h, float* out) {
-  const int64_t step = args.s * words, run = kW * words;  // a kernel row is run neighbouring words
+inline void bits_below(const OpArgs& args, const uint32_t* at, int64_t pitch, int64_t words, float* rho) {
+  const int64_t s = args.s;
+  float planes[kPlanes][kCount];
+  for (int j = 0; j < kPlanes; ++j) {
+    int32_t columns[(kCount - 1) * 2 + kW];
+    for (int64_t x = 0; x < (kCount - 1) * s + kW; ++x) {
+      columns[x] = 0;
+      for (int ky = 0; ky < kH; ++ky) columns[x] += popcount(at + (j * kH + ky) * pitch + x * words, words);
+    }
+    for (int i = 0; i < kCount; ++i) {
+      int32_t count = 0;
+      for (int kx = 0; kx < kW; ++kx) count += columns[i * s + kx];
+      planes[j][i] = args.plane_scale[j] * static_cast<float>(count);
+    }
+  }
+  for (int i = 0; i < kCount; ++i) rho[i] = kPlanes == 1 ? planes[0][i] : planes[0][i] + planes[kPlanes - 1][i];
+}
+
+// The AND-popcounts of kCount neighbouring positions; kernel size, planes and words (0: any) are known to the compiler.
+template <int kH, int kW, int kPlanes, int kCount, int kWords>
+inline void positions(const OpArgs& args, const uint32_t* rows, int64_t pitch, int64_t any_words, int64_t ox,
+                      const float* top_h, int64_t at_out) {
+  const int64_t words = kWords == 0 ? any_words : kWords, step = args.s * words,
+                run = kW * words;  // a kernel row is run neighbouring words
   const uint32_t* at = rows + ox * step;
   float rho[kCount];
-  for (int i = 0; i < kCount; ++i) {
-    float planes[kPlanes];
-    for (int j = 0; j < kPlanes; ++j) {
-      int64_t count = 0;
-      for (int ky = 0; ky < kH; ++ky) {
-        const uint32_t* row = at + (j * kH + ky) * pitch + i * step;
-        for (int64_t word = 0; word < run; ++word) count += __builtin_popcount(row[word]);
-      }
-      planes[j] = args.plane_scale[j] * static_cast<float>(count);
-    }
-    rho[i] = kPlanes == 1 ? planes[0] : planes[0] + planes[kPlanes - 1];
-  }
+  bits_below<kH, kW, kPlanes, kCount>(args, at, pitch, words, rho);
   for (int64_t o = 0; o < args.o; o += kLanes) {
     const uint32_t* weight = static_cast<const uint32_t*>(args.packed) + o * kH * run;
     Count<kCount * kPlanes> count;
@@ -65,44 +90,51 @@ inline void positions(const OpArgs& args, const uint32_t* rows, int64_t pitch, i
       }
     count.finish();
     const int64_t left = args.o - o;
+    Vf y[kCount];
     for (int i = 0; i < kCount; ++i) {
       Vf c = vf_scaled(args.plane_scale[0], count.total[i * kPlanes]);
       if (kPlanes == 2) c = vf_add(c, vf_scaled(args.plane_scale[1], count.total[i * kPlanes + kPlanes - 1]));
       const float* h = top_h + border_state<kW>((ox + i) * args.s - args.pad_w, args.w) * args.o_pad;
-      const Vf y =
+      y[i] =
           vf_add(vf_add(vf_mul(vf_load(args.a + o), c), vf_mul(vf_load(args.b + o), vf_all(rho[i]))), vf_load(h + o));
-      vf_store(out + i * args.o + o, y, left < kLanes ? left : kLanes);
     }
+    finish<kCount>(args, at_out, o, left < kLanes ? left : kLanes, y);
   }
 }
 
-template <int kH, int kW, int kPlanes>
+template <int kH, int kW, int kPlanes, int kWords>
 void conv_bits_of(const OpArgs& args) {
   const int64_t words = (args.c + 31) / 32, pitch = (args.w + 2 * args.pad_w) * words;
   auto* rows = static_cast<uint32_t*>(args.scratch);
-  for (int64_t oy = 0; oy < args.oh; ++oy) {
+  for (int64_t oy = args.skip_top; oy < args.oh - args.skip_bottom; ++oy) {
     const int64_t top = oy * args.s - args.pad;
     for (int64_t j = 0; j < kPlanes; ++j)
       for (int64_t ky = 0; ky < kH; ++ky) copy_row(args, j, top + ky, words, rows + (j * kH + ky) * pitch);
     const float* h = args.d + border_state<kH>(top, args.h) * 4 * args.o_pad;
-    float* out = static_cast<float*>(args.out) + oy * args.ow * args.o;
+    const int64_t out = oy * args.ow;
     int64_t ox = 0;
     for (; ox + kPixels <= args.ow; ox += kPixels)
-      positions<kH, kW, kPlanes, kPixels>(args, rows, pitch, words, ox, h, out + ox * args.o);
-    for (; ox < args.ow; ++ox) positions<kH, kW, kPlanes, 1>(args, rows, pitch, words, ox, h, out + ox * args.o);
+      positions<kH, kW, kPlanes, kPixels, kWords>(args, rows, pitch, words, ox, h, out + ox);
+    for (; ox < args.ow; ++ox) positions<kH, kW, kPlanes, 1, kWords>(args, rows, pitch, words, ox, h, out + ox);
   }
 }
 
-template <int kH, int kW>
+template <int kH, int kW, int kWords>
 void conv_bits_of_planes(const OpArgs& args) {
-  args.j == 1 ? conv_bits_of<kH, kW, 1>(args) : conv_bits_of<kH, kW, 2>(args);
+  args.j == 1 ? conv_bits_of<kH, kW, 1, kWords>(args) : conv_bits_of<kH, kW, 2, kWords>(args);
 }
 
 void conv_bits(const OpArgs& args) {
   if (args.k == 1)
-    args.kw == 1 ? conv_bits_of_planes<1, 1>(args) : conv_bits_of_planes<1, 3>(args);
+    args.kw == 1 ? conv_bits_of_planes<1, 1, 0>(args) : conv_bits_of_planes<1, 3, 0>(args);
+  else if (args.kw == 1)
+    conv_bits_of_planes<3, 1, 0>(args);
+  else if (args.c <= 64 && args.c > 32)
+    conv_bits_of_planes<3, 3, 2>(args);
+  else if (args.c <= 128 && args.c > 96)
+    conv_bits_of_planes<3, 3, 4>(args);
   else
-    args.kw == 1 ? conv_bits_of_planes<3, 1>(args) : conv_bits_of_planes<3, 3>(args);
+    conv_bits_of_planes<3, 3, 0>(args);
 }
 
 }  // namespace

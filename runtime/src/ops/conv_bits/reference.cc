@@ -18,7 +18,7 @@ void conv_bits_reference(const OpArgs& args) {
   const auto* in = static_cast<const uint64_t*>(args.in0);
   const auto* weight = static_cast<const uint64_t*>(args.weight);
   auto* out = static_cast<float*>(args.out);
-  for (int64_t oy = 0; oy < args.oh; ++oy)
+  for (int64_t oy = args.skip_top; oy < args.oh - args.skip_bottom; ++oy)
     for (int64_t ox = 0; ox < args.ow; ++ox) {
       const int64_t top = oy * args.s - args.pad, left = ox * args.s - args.pad_w;
       const int64_t border = border_state(top, args.k, args.h) * 4 + border_state(left, args.kw, args.w);

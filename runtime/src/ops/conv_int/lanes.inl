@@ -3,6 +3,11 @@
 // multiply-add-pairs. packed: i16 [o_pad / kLanes, k, pairs, kLanes, 2]. scratch: i16 [k, (w + 2 pad) * c + 2]. The
 // pair sums are exact: |i8| <= 128 and the file proves sum |weight| * 128 < 2^31.
 #include "ops/kernels.h"
+#ifdef AOIE_TAIL  // of the unit that includes this
+#include AOIE_TAIL
+#else
+#include "ops/tail/none.inl"
+#endif
 
 namespace aoie {
 namespace {
@@ -22,7 +27,7 @@ void widen_row(const OpArgs& args, int64_t y, int16_t* __restrict to) {
 }
 
 template <int kCount>
-inline void pixels(const OpArgs& args, const int16_t* rows, int64_t pitch, int64_t pairs, int64_t ox, float* out) {
+inline void pixels(const OpArgs& args, const int16_t* rows, int64_t pitch, int64_t pairs, int64_t ox, int64_t at_out) {
   const int64_t step = args.s * args.c;
   for (int64_t o = 0; o < args.o; o += kLanes) {
     const int16_t* weight = static_cast<const int16_t*>(args.packed) + o * args.k * pairs * 2;
@@ -36,8 +41,9 @@ inline void pixels(const OpArgs& args, const int16_t* rows, int64_t pitch, int64
       }
     }
     const int64_t left = args.o - o;
-    for (int i = 0; i < kCount; ++i)
-      vf_store(out + i * args.o + o, vf_affine(sum[i], args.a + o, args.b + o), left < kLanes ? left : kLanes);
+    Vf y[kCount];
+    for (int i = 0; i < kCount; ++i) y[i] = vf_affine(sum[i], args.a + o, args.b + o);
+    finish<kCount>(args, at_out, o, left < kLanes ? left : kLanes, y);
   }
 }
 
@@ -45,13 +51,12 @@ void conv_int(const OpArgs& args) {
   const int64_t pitch = (args.w + 2 * args.pad) * args.c + 2;
   const int64_t pairs = (args.k * args.c + 1) / 2;
   auto* rows = static_cast<int16_t*>(args.scratch);
-  auto* out = static_cast<float*>(args.out);
-  for (int64_t oy = 0; oy < args.oh; ++oy) {
+  for (int64_t oy = args.skip_top; oy < args.oh - args.skip_bottom; ++oy) {
     for (int64_t ky = 0; ky < args.k; ++ky) widen_row(args, oy * args.s - args.pad + ky, rows + ky * pitch);
-    float* to = out + oy * args.ow * args.o;
+    const int64_t out = oy * args.ow;
     int64_t ox = 0;
-    for (; ox + kPixels <= args.ow; ox += kPixels) pixels<kPixels>(args, rows, pitch, pairs, ox, to + ox * args.o);
-    for (; ox < args.ow; ++ox) pixels<1>(args, rows, pitch, pairs, ox, to + ox * args.o);
+    for (; ox + kPixels <= args.ow; ox += kPixels) pixels<kPixels>(args, rows, pitch, pairs, ox, out + ox);
+    for (; ox < args.ow; ++ox) pixels<1>(args, rows, pitch, pairs, ox, out + ox);
   }
 }
 

@@ -38,8 +38,9 @@ void standardize_as(const OpArgs& args) {
   const double eps = args.eps_levels, scale = args.scale;
 
   for (int64_t x = 0; x < w; ++x) col_sum[x] = col_sq[x] = 0;
-  int64_t top = 0, bottom = 0;  // the rows in col_*: top <= row < bottom
-  for (int64_t y = 0; y < h; ++y) {
+  const int64_t first = args.skip_top;
+  int64_t top = whole || first < r ? 0 : first - r, bottom = top;  // the rows in col_*: top <= row < bottom
+  for (int64_t y = first; y < h - args.skip_bottom; ++y) {
     const int64_t want_top = whole || y < r ? 0 : y - r;
     const int64_t want_bottom = whole || y + r + 1 > h ? h : y + r + 1;
     const bool moved = bottom != want_bottom || top != want_top;
