@@ -9,6 +9,7 @@ from aoienet.nn.activation.maxout import Maxout
 from aoienet.nn.activation.rprelu import RPReLU
 from aoienet.nn.cell import Cell
 from aoienet.parts import find, known
+from aoienet.quant import rows
 
 V = torch.tensor([-2.0, 0.0, 3.0]).view(1, 1, 1, 3)
 
@@ -49,6 +50,29 @@ def test_dprelu_holds_maxout_and_rprelu():
         for module, shift in ((dprelu.knee, 0.3), (rprelu.before, 0.3), (dprelu.after, -0.2), (rprelu.after, -0.2)):
             module.fill_(shift)
     assert torch.allclose(dprelu(V), rprelu(V))
+
+
+@pytest.mark.parametrize("format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("piece", [1 << 17, 100])
+def test_gradients_of_maxout_are_those_of_its_formula(format, piece, monkeypatch):
+    monkeypatch.setattr(rows, "PIECE", piece)
+    torch.manual_seed(3)
+    act = Maxout(6).double()
+    with torch.no_grad():
+        act.pos.add_(0.5 * torch.randn(6))
+        act.neg.add_(0.5 * torch.randn(6))
+    v = torch.randn(9, 6, 7, 5, dtype=torch.float64).contiguous(memory_format=format)
+    v[0, :, 0, 0] = 0.0
+    grad = torch.randn(9, 6, 7, 5, dtype=torch.float64)
+    fused, plain = (v.clone(memory_format=torch.preserve_format).requires_grad_() for _ in range(2))
+    received = act(fused)
+    received.backward(grad)
+    found = [received, fused.grad, act.pos.grad, act.neg.grad]
+    pos, neg = (p.detach().clone().requires_grad_() for p in (act.pos, act.neg))
+    expected = (pos - neg).view(-1, 1, 1) * plain.clamp(min=0) + neg.view(-1, 1, 1) * plain
+    expected.backward(grad)
+    for a, b in zip(found, [expected, plain.grad, pos.grad, neg.grad], strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("name", sorted(known("nn.activation")))

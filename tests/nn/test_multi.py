@@ -1,18 +1,23 @@
 """How planes are made and merged: branches must part, gates switch, every way is packed as it is computed or says no."""
 
+import copy
+
 import pytest
 import torch
 from tests.packing import exercise, tiny, verified
 
 from aoienet.deploy.export import NotExportable, graph_of
+from aoienet.nn import normed
 from aoienet.nn.cell import Cell
 from aoienet.nn.conv import BinaryConv2d
+from aoienet.nn.multi import collapsed, dual_bn
 from aoienet.nn.multi.collapsed import Collapsed
 from aoienet.nn.multi.dual_bias import DualBias
 from aoienet.nn.multi.dual_bn import DualBN
 from aoienet.nn.multi.gated import Gated
 from aoienet.nn.multi.product import Product
 from aoienet.nn.multi.split import Split
+from aoienet.quant import rows
 
 AFFINE = Cell(act_q="affine")
 
@@ -61,6 +66,73 @@ def test_collapsed_walks_the_path_of_two_equal_branches():
         planes(x, conv).square().sum().backward()
     both = two.bn[0].bias.grad + two.bn[1].bias.grad
     assert torch.allclose(both, one.bn.bias.grad, rtol=1e-4, atol=1e-4)
+
+
+def states_and_gradients(planes: torch.nn.Module, x: torch.Tensor, grad: torch.Tensor) -> list[torch.Tensor]:
+    """Value, gradients of x and of every parameter, running statistics, after two training steps."""
+    found = []
+    for _ in range(2):
+        x = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
+        planes.zero_grad()
+        q = planes(x, torch.nn.Identity())
+        q.backward(grad)
+        found += [q.detach(), x.grad, *(p.grad.clone() for p in planes.parameters())]
+    return found + [b.clone() for b in planes.buffers()]
+
+
+FORMATS = [torch.contiguous_format, torch.channels_last]
+
+
+@pytest.mark.parametrize("kind", [DualBN, Collapsed, Split])
+@pytest.mark.parametrize("surrogate", ["approx", "clip:1.3", "ede"])
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("momentum", [0.1, None])
+@pytest.mark.parametrize("piece", [1 << 17, 100])
+def test_the_fused_function_is_the_modules_one_by_one(kind, surrogate, format, momentum, piece, monkeypatch):
+    monkeypatch.setattr(rows, "PIECE", piece)  # 100: many pieces, the last one shorter
+    torch.manual_seed(1)
+    fused = kind(6, 2, Cell(act_q="affine", surrogate=surrogate)).double()
+    with torch.no_grad():
+        for p in fused.parameters():
+            p.add_(0.3 * torch.rand_like(p))
+    for module in fused.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = momentum
+            with torch.no_grad():
+                module.weight[:2].neg_()
+                module.weight[2] = 0.0
+        if hasattr(module, "progress"):
+            module.progress = 0.6
+    plain = copy.deepcopy(fused)
+    x = (2 * torch.randn(9, 6, 7, 5, dtype=torch.float64) + 1).contiguous(memory_format=format)
+    grad = torch.randn(9, 6, 7, 5, dtype=torch.float64)
+    received = states_and_gradients(fused, x, grad)
+    calls = []
+    monkeypatch.setattr(dual_bn, "can_fuse", lambda *args: calls.append(args) and False)
+    monkeypatch.setattr(collapsed, "can_fuse", lambda *args: calls.append(args) and False)
+    expected = states_and_gradients(plain, x, grad)
+    assert len(calls) == 2
+    for a, b in zip(received, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+
+
+def test_what_is_not_plain_batch_norm_and_affine_is_not_fused():
+    x = torch.randn(4, 3, 5, 5)
+    planes = DualBN(3, 2, AFFINE)
+    assert normed.can_fuse(x, planes.bn, planes.act)
+    assert not normed.can_fuse(x.double(), planes.bn, planes.act)
+    assert not normed.can_fuse(x, planes.bn, DualBN(3, 2, Cell(act_q="adabin_code")).act)
+    assert not normed.can_fuse(x, torch.nn.SyncBatchNorm.convert_sync_batchnorm(DualBN(3, 2, AFFINE)).bn, planes.act)
+    assert not normed.can_fuse(x, DualBN(3, 2, AFFINE).eval().bn, planes.act)
+    with torch.no_grad():
+        assert not normed.can_fuse(x, planes.bn, planes.act)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not normed.can_fuse(x, planes.bn, planes.act)
+
+
+def test_one_value_per_channel_is_still_refused_by_batch_norm():
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        DualBN(3, 2, AFFINE)(torch.randn(1, 3, 1, 1), torch.nn.Identity())
 
 
 def test_split_gives_each_half_of_the_channels_its_own_start():

@@ -56,8 +56,11 @@ class Int16Conv2d(nn.Conv2d):
 
 
 def thermometer(u8_NCHW: Tensor) -> Tensor:
-    """32 planes per colour: plane k is +1 if k < round(u / 8) (half up), else -1; u in 0..255 (FracBNN, section 3.2)."""
-    level = torch.floor((u8_NCHW + 4) / 8)
-    steps = torch.arange(32, device=u8_NCHW.device, dtype=u8_NCHW.dtype).view(1, 1, 32, 1, 1)
-    planes = torch.where(steps < level.unsqueeze(2), 1.0, -1.0)
-    return planes.flatten(1, 2).to(u8_NCHW.dtype)
+    """32 planes per colour: plane k is +1 if k < round(u / 8) (half up), else -1; u in 0..255 (FracBNN, section 3.2).
+
+    A row of 32 codes is looked up per value: the result is written once, channels last.
+    """
+    level = torch.floor((u8_NCHW + 4) / 8).clamp(0, 32).long().permute(0, 2, 3, 1)
+    steps = torch.arange(32, device=u8_NCHW.device)
+    codes = torch.where(steps < torch.arange(33, device=u8_NCHW.device)[:, None], 1.0, -1.0).to(u8_NCHW.dtype)
+    return F.embedding(level, codes).flatten(3).permute(0, 3, 1, 2)

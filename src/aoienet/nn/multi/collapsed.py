@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from aoienet import parts
 from aoienet.nn.cell import Cell
 from aoienet.nn.graph import Graph, Value
+from aoienet.nn.normed import can_fuse, fused_sum
 
 
 class Collapsed(nn.Module):
@@ -23,6 +24,8 @@ class Collapsed(nn.Module):
         self.act = parts.find("quant.act", cell.act_q)(in_channels, cell.surrogate)
 
     def forward(self, x_NCHW: Tensor, conv: nn.Module) -> Tensor:
+        if can_fuse(x_NCHW, [self.bn], [self.act]):
+            return 2 * conv(fused_sum(x_NCHW, [self.bn], [self.act]))
         return 2 * conv(self.act(self.bn(x_NCHW)))
 
     def emit(self, g: Graph, x: Value, conv: nn.Module) -> Value:

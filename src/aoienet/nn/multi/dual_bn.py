@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from aoienet import parts
 from aoienet.nn.cell import Cell
 from aoienet.nn.graph import Graph, Value
+from aoienet.nn.normed import can_fuse, fused_sum
 
 
 class DualBN(nn.Module):
@@ -16,6 +17,7 @@ class DualBN(nn.Module):
     """
 
     name = "dual_bn"
+    merges_by_sum = True
 
     def __init__(self, in_channels: int, out_channels: int, cell: Cell):
         super().__init__()
@@ -32,6 +34,8 @@ class DualBN(nn.Module):
         return first + second
 
     def forward(self, x_NCHW: Tensor, conv: nn.Module) -> Tensor:
+        if self.merges_by_sum and can_fuse(x_NCHW, self.bn, self.act):
+            return conv(fused_sum(x_NCHW, self.bn, self.act))
         return conv(self.merge(*self.planes(x_NCHW)))
 
     def emit(self, g: Graph, x: Value, conv: nn.Module) -> Value:

@@ -18,6 +18,7 @@ class Product(DualBN):
     """
 
     name = "product"
+    merges_by_sum = False
     passes = 1  # the convolution reads one plane
 
     def __init__(self, in_channels: int, out_channels: int, cell: Cell):

@@ -12,30 +12,41 @@ import torch
 from torch import Tensor, nn
 
 from aoienet.quant.activation import ActivationQuantizer, Levels
+from aoienet.quant.rows import dense, memory_format, pieces
 from aoienet.quant.ste import Slope
 
 ALPHA_MIN = 1e-3
 
 
 class AffineSign(torch.autograd.Function):
-    """In-place arithmetic throughout: on two CPU cores this function is as dear as the convolution beside it."""
+    """In pieces, without Boolean maps: on two CPU cores this function is as dear as the convolution beside it. Keeps p alone."""
 
     @staticmethod
     def forward(ctx, p: Tensor, alpha: Tensor, beta: Tensor, slope: Slope, progress: float) -> Tensor:
         ctx.save_for_backward(p, alpha, beta)
         ctx.slope, ctx.progress = slope, progress
-        low, step = float(beta - alpha), float(2 * alpha)
-        return (p >= beta).to(p.dtype).mul_(step).add_(low)
+        q = torch.empty_like(p, memory_format=memory_format(p))
+        flat, out = dense(p, memory_format(p)), dense(q, memory_format(p))
+        for piece in pieces(len(flat)):
+            torch.ge(flat[piece], beta, out=out[piece]).mul_(2 * alpha).add_(beta - alpha)
+        return q
 
     @staticmethod
     def backward(ctx, *grads: Tensor):
-        (grad,) = grads
         p, alpha, beta = ctx.saved_tensors
-        u = (p - float(beta)).mul_(1 / float(alpha))
-        passed = ctx.slope(u, ctx.progress).mul_(grad)
-        total, through = grad.sum(), passed.sum()
-        signed = 2 * (grad * (p >= beta)).sum() - total
-        return passed, signed - u.mul_(passed).sum(), total - through, None, None
+        passed = torch.empty_like(p, memory_format=memory_format(p))
+        flat, grad, out = (dense(t, memory_format(p)) for t in (p, grads[0], passed))
+        total, high, through, spread = (torch.zeros_like(alpha) for _ in range(4))
+        for piece in pieces(len(flat)):
+            g = grad[piece]
+            centred = flat[piece] - beta
+            u = centred / alpha
+            d = torch.mul(ctx.slope(u, ctx.progress), g, out=out[piece])
+            total += g.sum()
+            through += d.sum()
+            spread += torch.dot(u, d)
+            high += torch.dot(centred.ge_(0), g)
+        return passed, 2 * high - total - spread, total - through, None, None
 
 
 class Affine(ActivationQuantizer):
