@@ -181,7 +181,7 @@ def test_info_tells_about_pictures_and_models(model, picture, tmp_path):
     assert stored["stored"]["layout"] == "tiles" and stored["stored"]["bits"] == 16 and stored["white_level"] == 65535
     told = json.loads(call("info", model, "--json").stdout)
     assert told["kind"] == "model" and told["scan"]["block_px"] == 64 and told["ops"]["conv_bits"] >= 1
-    assert "format: PNG" in call("info", picture).stdout
+    assert "picture    PNG" in call("info", picture).stdout
 
 
 def test_models_and_doctor_know_what_ships(model, monkeypatch):

@@ -5,8 +5,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from aoienet.scan import sources
-from aoienet.scan.sources import SourceError, grey_of_rgb, level_table, open_source, orient
+from aoienet.scan.sources import SourceError, base, grey_of_rgb, level_table, open_source, orient
 
 H, W = 150, 203
 
@@ -200,7 +199,7 @@ def test_broken_pictures_raise_one_kind_of_error_that_names_the_file(tmp_path, g
 
 
 def test_pictures_that_must_be_decoded_whole_have_a_limit(tmp_path, grey, monkeypatch):
-    monkeypatch.setattr(sources, "MAX_WHOLE_PX", 10_000)
+    monkeypatch.setattr(base, "MAX_WHOLE_PX", 10_000)
     Image.fromarray(grey).save(tmp_path / "a.png")
     tifffile.imwrite(tmp_path / "strip.tif", grey, rowsperstrip=H, compression="zlib")
     tifffile.imwrite(tmp_path / "turned.tif", grey, tile=(32, 32), extratags=[(274, "H", 1, 6, True)])

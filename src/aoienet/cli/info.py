@@ -1,14 +1,18 @@
-"""aoienet info: what a picture or a model file holds."""
+"""aoienet info: what a picture or a model file holds, and what reading the picture costs."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aoienet.cli import _common
+
+if TYPE_CHECKING:
+    from aoienet.scan.sources import Source
 
 MAGIC = b"AOIENET\0"
 
@@ -37,10 +41,49 @@ def info(
     if as_json:
         print(json.dumps(document, indent=2))
         return
+    for line in model_lines(document) if is_model else picture_lines(document):
+        print(line)
+
+
+def model_lines(document: dict[str, Any]) -> Iterator[str]:
+    """A line per entry; the whole training record is left to --json."""
     for key, value in document.items():
-        if key == "meta":  # the whole training record: --json prints it
-            continue
-        print(f"{key}: {value if isinstance(value, str) else json.dumps(value)}")
+        if key != "meta":
+            yield f"{key}: {value if isinstance(value, str) else json.dumps(value)}"
+
+
+def picture_lines(document: dict[str, Any]) -> Iterator[str]:
+    """What a reader wants to know first, in words."""
+    stored, place, reading = document["stored"], document["place"], document["reading"]
+    yield f"file       {document['file']}"
+    yield (
+        f"picture    {document['format']}, {document['width_px']} x {document['height_px']} px, "
+        f"{document['megapixels']:g} megapixels, {document['bytes']:,} bytes"
+    )
+    yield f"stored     {', '.join(_words(stored))}"
+    for note in document["notes"]:
+        yield f"note       {note}"
+    if place is not None:
+        yield f"place      {place['crs'] or 'a CRS without an EPSG code'}"
+        size = "unknown" if place["mm_per_px"] is None else f"{place['mm_per_px']:.6g} mm"
+        yield f"pixel      {size} ({place['mm_per_px_origin']})"
+    bands = "one band" if reading["bands"] == 1 else f"{reading['bands']} bands of {reading['band_rows']} rows"
+    yield f"reading    {bands}, {reading['memory_mib']:g} MiB for the reader and one band in grey"
+    if reading["advice"]:
+        yield f"advice     {reading['advice']}"
+
+
+def _words(stored: dict[str, Any]) -> Iterator[str]:
+    if "segment_px" in stored:
+        rows, columns = stored["segment_px"]
+        yield f"{stored['segments']} {stored['layout']} of {columns} x {rows} px"
+        yield f"{stored['samples']} x {stored['bits']} bit {stored['photometric'].lower()}"
+        yield f"compression {stored['compression'].lower()}"
+        if stored["levels"] > 1:
+            yield f"pyramid of {stored['levels']} levels"
+    else:
+        yield "in one piece"
+        yield f"{stored['samples']} x {stored['bits']} bit" if "bits" in stored else f"mode {stored['mode']}"
 
 
 def model_info(path: Path) -> dict[str, Any]:
@@ -74,12 +117,14 @@ def model_info(path: Path) -> dict[str, Any]:
 
 
 def picture_info(path: Path) -> dict[str, Any]:
-    """How a picture is stored, and what reading it changes."""
+    """How a picture is stored, where it lies, what reading it changes and what it costs."""
     from aoienet.scan.sources import SourceError, open_source
+    from aoienet.scan.sources.cost import reading_cost
 
     with _common.wrong_use_is_exit_1(SourceError):
         source = open_source(path, 1)
     with source:
+        cost = reading_cost(source)
         return {
             "kind": "picture",
             "file": str(path),
@@ -90,5 +135,26 @@ def picture_info(path: Path) -> dict[str, Any]:
             "megapixels": round(source.width * source.height / 1e6, 3),
             "white_level": source.white_level,
             "stored": source.stored,
+            "place": _place(source),
+            "reading": {
+                "bands": cost.bands,
+                "band_rows": cost.band_rows,
+                "memory_mib": round(cost.memory_bytes / (1 << 20), 1),
+                "advice": cost.advice,
+            },
             "notes": source.notes,
         }
+
+
+def _place(source: Source) -> dict[str, Any] | None:
+    """CRS, corner and pixel size of a GeoTIFF; None where the file has no place on the earth."""
+    if source.geo is None:
+        return None
+    mm, origin = source.geo.pixel_mm(source.width, source.height)
+    return {
+        "crs": source.geo.crs,
+        "geographic": source.geo.geographic,
+        "affine": list(source.geo.affine),
+        "mm_per_px": None if mm is None else float(f"{mm:.9g}"),
+        "mm_per_px_origin": origin,
+    }

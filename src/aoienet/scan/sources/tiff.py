@@ -1,156 +1,31 @@
-"""Pictures as sources of row bands: JPEG, PNG, TIFF and BigTIFF, always 8-bit grey HW or RGB HWC.
-
-A TIFF is read tile row by tile row or strip by strip and never as a whole; a JPEG or a PNG is decoded once, up to
-MAX_WHOLE_PX.
-What was changed on the way (alpha dropped, palette converted, 16 bit reduced, orientation applied) stands in
-`Source.notes`.
-"""
+"""TIFF and BigTIFF: the full picture of a file, read by rows of tiles or by strips, never as a whole."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-MAX_WHOLE_PX = 400_000_000  # pixels decoded in one piece; RGB of this size is 1.2 GB
-ADVICE_TILED = (
-    "convert it to a tiled TIFF, which is read in bands "
-    "(for example: vips tiffsave IN OUT.tif --tile --compression deflate)"
-)
+from aoienet.scan.sources import base
+from aoienet.scan.sources.base import Source, SourceError, grey_or_rgb, level_table, orient, refuse
+from aoienet.scan.sources.geo import read_geo
 
-
-class SourceError(ValueError):
-    """A picture that cannot be read; the message says which rule failed and what to do."""
-
-
-def grey_of_rgb(rgb_HWC: np.ndarray) -> np.ndarray:
-    """Grey of RGB by the integer formula of docs/format.md: (19595 R + 38470 G + 7471 B + 32768) >> 16.
-
-    Shapes   rgb_HWC uint8 [H, W, 3] -> uint8 [H, W]
-    Example: grey_of_rgb(np.full((1, 1, 3), 255, np.uint8))[0, 0] == 255
-    """
-    acc = rgb_HWC[..., 0].astype(np.uint32)
-    acc *= 19595
-    acc += rgb_HWC[..., 1] * np.uint32(38470)
-    acc += rgb_HWC[..., 2] * np.uint32(7471)
-    acc += 32768
-    acc >>= 16
-    return acc.astype(np.uint8)
-
-
-def level_table(white_level: int, size: int = 65536) -> np.ndarray:
-    """8-bit value of each integer level: (v * 255 + white_level // 2) // white_level, at most 255."""
-    levels = np.arange(size, dtype=np.int64)
-    return np.minimum((levels * 255 + white_level // 2) // white_level, 255).astype(np.uint8)
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
-    with open(path, "rb") as handle:
-        made = hashlib.sha256()
-        while piece := handle.read(1 << 20):
-            made.update(piece)
-        return made.hexdigest()
-
-
-class Source:
-    """A picture of height x width that hands out bands of rows with `channels` channels (1 or 3)."""
-
-    path: Path
-    format: str
-    height: int
-    width: int
-    channels: int
-    notes: list[str]
-    white_level: int
-    stored: dict[str, Any]
-
-    def read(self, y0: int, y1: int) -> np.ndarray:
-        """Rows y0 ... y1 - 1 as uint8 [y1-y0, W] (channels = 1) or [y1-y0, W, 3]."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Give the file back."""
-
-    def __enter__(self) -> Source:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def open_source(path: str | Path, channels: int = 1) -> Source:
-    """Open a picture by its content, not by its name.
-
-    Args     channels: 1 (grey) or 3 (RGB), what the model takes.
-    Raises   SourceError: missing, not a picture of a known format, broken, too large to decode in one piece.
-    """
-    path = Path(path)
-    if channels not in (1, 3):
-        raise SourceError(f"a picture is handed out with 1 or 3 channels; received channels={channels}.")
-    try:
-        with open(path, "rb") as handle:
-            magic = handle.read(32)
-    except FileNotFoundError:
-        raise SourceError(f"no such file: {path}") from None
-    except OSError as error:
-        raise SourceError(f"cannot open {path}: {error.strerror}") from None
-    if magic[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return TiffSource(path, channels)
-    if magic[:3] == b"\xff\xd8\xff" or magic[:8] == b"\x89PNG\r\n\x1a\n":
-        return WholeSource(path, channels, magic)
-    what = "an empty file" if not magic else f"a file that begins with {magic[:4]!r}"
-    raise SourceError(f"{path} is neither JPEG, PNG nor TIFF; received {what}.")
-
-
-class WholeSource(Source):
-    """JPEG or PNG, decoded once."""
-
-    def __init__(self, path: Path, channels: int, magic: bytes) -> None:
-        from PIL import ImageOps
-
-        self.path, self.channels, self.notes, self.white_level = path, channels, [], 255
-        with _refuse(path), _no_bomb_limit(), _pil_open(path) as image:
-            self.format = str(image.format)
-            width, height = image.size
-            if width * height > MAX_WHOLE_PX:
-                raise SourceError(
-                    f"{path}: a {self.format} is decoded in one piece, at most {MAX_WHOLE_PX // 10**6} megapixels; "
-                    f"received {width}x{height}; {ADVICE_TILED}."
-                )
-            self.stored = {"layout": "whole", "mode": image.mode, "width_px": width, "height_px": height}
-            orientation = image.getexif().get(274, 1)
-            if self.format == "PNG" and magic[24] == 16:
-                pixels = _png16(path, channels, self)
-                pixels = orient(pixels, orientation)
-            else:
-                image.load()
-                image = ImageOps.exif_transpose(image)
-                pixels = _pil_pixels(image, channels, self.notes)
-        if orientation not in (0, 1):
-            self.notes.append(f"EXIF orientation {orientation} applied")
-        self._pixels = pixels
-        self.height, self.width = pixels.shape[:2]
-
-    def read(self, y0: int, y1: int) -> np.ndarray:
-        return self._pixels[y0:y1]
+REDUCED, MASK = 1, 4  # bits of NewSubfileType (TIFF 6.0, tag 254)
+LEVELS = 32  # pages looked at for the full picture; a pyramid that halves each time has fewer levels
 
 
 class TiffSource(Source):
-    """TIFF or BigTIFF: the first page, read by rows of tiles or by strips, of which the last one is kept."""
+    """TIFF or BigTIFF: the first full picture, read by rows of tiles or by strips, of which the last one is kept."""
 
     def __init__(self, path: Path, channels: int) -> None:
         import tifffile
 
         self.path, self.channels, self.notes, self.white_level = path, channels, [], 255
-        with _refuse(path):
+        with refuse(path):
             self._tiff = tifffile.TiffFile(path)
         try:
-            with _refuse(path):
+            with refuse(path):
                 self._describe()
         except BaseException:
             self._tiff.close()
@@ -159,9 +34,7 @@ class TiffSource(Source):
         self._lane: np.ndarray = np.empty(0, np.uint8)
 
     def _describe(self) -> None:
-        tiff, page = self._tiff, self._tiff.pages.first
-        if len(tiff.pages) > 1:
-            self.notes.append(f"first of {len(tiff.pages)} pages read")
+        tiff, page = self._tiff, self._full_page()
         self.format = "BigTIFF" if tiff.is_bigtiff else "TIFF"
         self._page, self._file_bytes = page, self.path.stat().st_size
         self._rows, self._cols = int(page.imagelength), int(page.imagewidth)
@@ -178,11 +51,25 @@ class TiffSource(Source):
             "compression": _name(page.compression),
             "photometric": _name(page.photometric),
             "pages": len(tiff.pages),
+            "levels": self._levels,
             "width_px": self._cols,
             "height_px": self._rows,
         }
         self._plan_pixels()
         self._plan_rows()
+        self._plan_place()
+
+    def _full_page(self) -> Any:
+        """The first page that is neither a reduced copy nor a mask; counts the levels of a pyramid."""
+        pages = self._tiff.pages
+        kinds = [int(getattr(pages[i], "subfiletype", None) or 0) for i in range(min(len(pages), LEVELS))]
+        full = next((i for i, kind in enumerate(kinds) if not kind & (REDUCED | MASK)), 0)
+        page: Any = pages[full]
+        sub = page.tags.get(330)
+        self._levels = 1 + sum(bool(kind & REDUCED) for kind in kinds) + (np.size(sub.value) if sub is not None else 0)
+        if any(not kind & (REDUCED | MASK) for kind in kinds[full + 1 :]):
+            self.notes.append(f"page {full + 1} of {len(pages)} read")
+        return page
 
     def _plan_pixels(self) -> None:
         """Decide how a decoded segment becomes 8-bit grey or RGB; refuse what has no agreed meaning."""
@@ -240,12 +127,12 @@ class TiffSource(Source):
         )
         turned = self._orientation >= 5
         piece = self._rows * self._cols if turned else self._lane_rows * self._cols
-        if piece > MAX_WHOLE_PX and (turned or not self._raw_rows):
+        if piece > base.MAX_WHOLE_PX and (turned or not self._raw_rows):
             why = f"orientation {self._orientation}" if turned else f"{self.stored['layout']} of {self._lane_rows} rows"
             raise SourceError(
-                f"{self.path}: at most {MAX_WHOLE_PX // 10**6} megapixels are decoded in one piece; "
+                f"{self.path}: at most {base.MAX_WHOLE_PX // 10**6} megapixels are decoded in one piece; "
                 f"received {piece // 10**6} "
-                f"because of {why}; {ADVICE_TILED}."
+                f"because of {why}; {base.ADVICE_TILED}."
             )
         if len(page.dataoffsets) < self._across * self._down * self._planes:
             raise SourceError(
@@ -256,6 +143,24 @@ class TiffSource(Source):
         if self._orientation != 1:
             self.notes.append(f"EXIF orientation {self._orientation} applied")
         self._turned: np.ndarray | None = None
+        self.lane_rows = self.height if turned else 1 if self._raw_rows else self._lane_rows
+        whole = self._rows * self._cols * self.channels
+        lane = min(self._lane_rows, self._rows) * self._cols * self.channels
+        segment = self._lane_rows * int(page.tilewidth if page.is_tiled else self._cols) * page.samplesperpixel
+        lane += segment * self._item_bytes()
+        self.held_bytes = (2 * whole if turned else 0) + (0 if self._raw_rows else lane)
+
+    def _item_bytes(self) -> int:
+        return np.dtype(self._page.dtype).itemsize
+
+    def _plan_place(self) -> None:
+        try:
+            self.geo = read_geo(self._page, self.notes)
+        except (ValueError, TypeError, IndexError, OverflowError) as error:  # wrong tags do not make pixels unreadable
+            self.notes.append(f"place on the earth dropped: its tags are broken ({error})")
+        if self.geo is not None and self._orientation != 1:
+            self.notes.append("place on the earth dropped: it is not defined together with an orientation")
+            self.geo = None
 
     def read(self, y0: int, y1: int) -> np.ndarray:
         code = self._orientation
@@ -267,13 +172,28 @@ class TiffSource(Source):
             y0, y1 = self._rows - y1, self._rows - y0
         return orient(self._stored_rows(y0, y1), code)
 
+    def window(self, y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
+        if self._orientation != 1 or not self._page.is_tiled:
+            return self.read(y0, y1)[:, x0:x1]
+        side_y, side_x = self._lane_rows, int(self._page.tilewidth)
+        out = np.empty((y1 - y0, x1 - x0) if self.channels == 1 else (y1 - y0, x1 - x0, 3), np.uint8)
+        with refuse(self.path):
+            for lane in range(y0 // side_y, -(-y1 // side_y)):
+                for column in range(x0 // side_x, -(-x1 // side_x)):
+                    top, left = lane * side_y, column * side_x
+                    piece = self._piece(lane, column)
+                    a, b = max(y0, top), min(y1, top + piece.shape[0])
+                    c, d = max(x0, left), min(x1, left + piece.shape[1])
+                    out[a - y0 : b - y0, c - x0 : d - x0] = piece[a - top : b - top, c - left : d - left]
+        return out
+
     def close(self) -> None:
         self._tiff.close()
 
     def _stored_rows(self, r0: int, r1: int) -> np.ndarray:
         shape = (r1 - r0, self._cols) if self.channels == 1 else (r1 - r0, self._cols, 3)
         out = np.empty(shape, np.uint8)
-        with _refuse(self.path):
+        with refuse(self.path):
             for lane in range(r0 // self._lane_rows, -(-r1 // self._lane_rows)):
                 top = lane * self._lane_rows
                 a, b = max(r0, top), min(r1, top + self._lane_rows)
@@ -297,17 +217,24 @@ class TiffSource(Source):
         if lane == self._lane_index:
             return self._lane
         rows = min(self._lane_rows, self._rows - lane * self._lane_rows)
-        out = np.empty((rows, self._cols) if self.channels == 1 else (rows, self._cols, 3), np.uint8)
+        shape = (rows, self._cols) if self.channels == 1 else (rows, self._cols, 3)
+        self._lane_index = -1
+        out = self._lane if self._lane.shape == shape else np.empty(shape, np.uint8)
         step = self._page.tilewidth if self._page.is_tiled else self._cols
         for column in range(self._across):
-            c0, c1 = column * step, min((column + 1) * step, self._cols)
-            planes = [
-                self._segment((s * self._down + lane) * self._across + column, rows, c1 - c0)
-                for s in range(self._planes)
-            ]
-            out[:, c0:c1] = self._to_uint8(planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2))
+            out[:, column * step : (column + 1) * step] = self._piece(lane, column)
         self._lane_index, self._lane = lane, out
         return out
+
+    def _piece(self, lane: int, column: int) -> np.ndarray:
+        """One tile or strip as handed out, cut at the picture's edge."""
+        step = self._page.tilewidth if self._page.is_tiled else self._cols
+        rows = min(self._lane_rows, self._rows - lane * self._lane_rows)
+        cols = min((column + 1) * step, self._cols) - column * step
+        planes = [
+            self._segment((s * self._down + lane) * self._across + column, rows, cols) for s in range(self._planes)
+        ]
+        return self._to_uint8(planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2))
 
     def _segment(self, index: int, rows: int, cols: int) -> np.ndarray:
         """Tile or strip `index` as [rows, cols, samples]; an absent one (0 bytes) is all 0."""
@@ -347,91 +274,12 @@ class TiffSource(Source):
                 pixels = self._table[pixels.astype(np.uint8) if pixels.dtype == bool else pixels]
         if self._color == 4:
             pixels = _rgb_of_cmyk(pixels)
-        if pixels.shape[2] == 1:
-            return pixels[..., 0] if self.channels == 1 else np.repeat(pixels, 3, axis=2)
-        return grey_of_rgb(pixels) if self.channels == 1 else pixels
-
-
-def orient(pixels: np.ndarray, code: int) -> np.ndarray:
-    """Pixels as stored -> pixels as seen, for EXIF orientation 1 to 8."""
-    if code >= 5:
-        pixels = pixels.swapaxes(0, 1)
-        code = {5: 1, 6: 2, 7: 3, 8: 4}.get(code, 1)
-    if code in (2, 3):
-        pixels = pixels[:, ::-1]
-    if code in (3, 4):
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
+        return grey_or_rgb(pixels, self.channels)
 
 
 def _rgb_of_cmyk(cmyk: np.ndarray) -> np.ndarray:
     ink = 255 - cmyk[..., :3].astype(np.uint16)
     return ((ink * (255 - cmyk[..., 3:4].astype(np.uint16)) + 127) // 255).astype(np.uint8)
-
-
-def _pil_pixels(image: Any, channels: int, notes: list[str]) -> np.ndarray:
-    if image.mode in ("I", "F"):
-        raise SourceError(f"samples must be unsigned integers of 1 to 16 bits; received Pillow mode {image.mode}.")
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        notes.append("alpha channel dropped")
-    if image.mode in ("P", "PA"):
-        notes.append("palette converted to RGB")
-        image = image.convert("RGBA").convert("RGB")
-    if image.mode == "CMYK":
-        notes.append("CMYK converted to RGB without a color profile")
-        image = image.convert("RGB")
-    grey = image.mode in ("L", "LA", "1")
-    image = image.convert("L" if grey else "RGB")
-    if channels == 3:
-        return np.asarray(image.convert("RGB"))
-    return np.asarray(
-        image.convert("L")
-    )  # Pillow's L of RGB is the integer formula of docs/format.md; a test compares them
-
-
-def _png16(path: Path, channels: int, source: Source) -> np.ndarray:
-    """16-bit PNG through imagecodecs, because Pillow drops the low byte of RGB."""
-    import imagecodecs
-
-    pixels = np.atleast_3d(imagecodecs.png_decode(path.read_bytes()))
-    source.white_level = 65535
-    source.notes.append("16 bit reduced to 8 with white level 65535")
-    if pixels.shape[2] in (2, 4):
-        source.notes.append("alpha channel dropped")
-        pixels = pixels[..., :-1]
-    pixels = level_table(65535)[pixels]
-    if pixels.shape[2] == 1:
-        return pixels[..., 0] if channels == 1 else np.repeat(pixels, 3, axis=2)
-    return grey_of_rgb(pixels) if channels == 1 else pixels
-
-
-def _pil_open(path: Path) -> Any:
-    from PIL import Image
-
-    return Image.open(path, formats=("JPEG", "PNG"))
-
-
-@contextlib.contextmanager
-def _no_bomb_limit() -> Iterator[None]:
-    """Lift Pillow's own limit; MAX_WHOLE_PX replaces it."""
-    from PIL import Image
-
-    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
-
-
-@contextlib.contextmanager
-def _refuse(path: Path) -> Iterator[None]:
-    """Turn whatever a reader raises on a broken file into one SourceError."""
-    try:
-        yield
-    except (SourceError, MemoryError):
-        raise
-    except Exception as error:
-        raise SourceError(f"{path} is broken or truncated: {type(error).__name__}: {error}") from None
 
 
 def _name(value: Any) -> str:

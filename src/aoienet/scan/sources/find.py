@@ -1,0 +1,65 @@
+"""Which pictures are meant: files, folders, globs and list files, in an order that does not depend on the machine."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from aoienet.scan.sources.base import SourceError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".btf", ".tf8", ".jp2", ".j2k", ".jpx")
+WILD = frozenset("*?[")
+
+
+def find_pictures(arguments: Iterable[str | Path]) -> list[Path]:
+    """Paths of the pictures that are meant, each once, in the order of the arguments.
+
+    A folder     all pictures in it and below it, by suffix, sorted by path; hidden names are left out.
+    A glob       `*`, `?`, `[...]`, and `**` for any depth, sorted; for shells that do not do it themselves.
+    `@list.txt`  one path per line, relative to the list's own folder; blank lines and lines with # are skipped. A
+                 path that is missing stays in, so that the batch records it and goes on.
+    Raises       SourceError: a folder or glob without pictures, a list that cannot be read, no picture at all.
+    """
+    found: dict[Path, None] = {}
+    for argument in arguments:
+        for path in _of_one(str(argument)):
+            found.setdefault(path)
+    if not found:
+        raise SourceError("at least one picture is needed; received none.")
+    return list(found)
+
+
+def _of_one(text: str) -> Iterator[Path]:
+    path = Path(text)
+    if path.is_dir():
+        inside = [p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
+        shown = sorted(p for p in inside if not any(part.startswith(".") for part in p.relative_to(path).parts))
+        if not shown:
+            raise SourceError(f"no pictures in the folder {path}; looked for {', '.join(SUFFIXES)}.")
+        yield from shown
+    elif path.exists():
+        yield path
+    elif text.startswith("@"):
+        yield from _of_list(Path(text[1:]))
+    elif WILD & set(text):
+        matches = sorted(Path(p) for p in glob.glob(text, recursive=True))
+        files = [p for p in matches if p.is_file()]
+        if not files:
+            raise SourceError(f"no file matches {text}.")
+        yield from files
+    else:
+        yield path  # missing: opening it says so, and a batch goes on
+
+
+def _of_list(path: Path) -> Iterator[Path]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        raise SourceError(f"no such list of pictures: {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"a list of pictures must be a text file in UTF-8; received {path}: {error}") from None
+    names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not names:
+        raise SourceError(f"the list {path} names no picture.")
+    yield from (path.parent / name for name in names)

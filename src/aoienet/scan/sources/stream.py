@@ -1,0 +1,155 @@
+"""A line-scan stream: raw rows without a header become pictures on disk while they arrive.
+
+Each picture is an uncompressed BigTIFF of one strip, which is read row by row later, so a scan can look back, be
+resumed and be checked by hash like any other. Memory: CHUNK_BYTES, whatever the length of the stream.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from aoienet.scan.sources.base import SourceError
+
+CHUNK_BYTES = 4 << 20
+DTYPES = {"u1": "uint8", "uint8": "uint8", "u2": "<u2", "uint16": "<u2", "<u2": "<u2", ">u2": ">u2"}
+SHORT, LONG, LONG8 = 3, 4, 16  # types of TIFF fields
+
+
+@dataclass(frozen=True)
+class RawRows:
+    """How rows come: pixels per row, samples per pixel (1 grey, 3 RGB, interleaved), type of a sample, white level.
+
+    dtype: uint8, uint16 (little endian) or >u2 (big endian). white_level: largest sample, 4095 for a 12-bit camera.
+    """
+
+    width: int
+    channels: int = 1
+    dtype: str = "uint8"
+    white_level: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.channels not in (1, 3):
+            raise SourceError(
+                f"a row needs a width of at least 1 and 1 or 3 channels; "
+                f"received width={self.width}, channels={self.channels}."
+            )
+        if self.dtype not in DTYPES:
+            raise SourceError(f"the type of a sample must be one of {', '.join(DTYPES)}; received {self.dtype!r}.")
+        most = int(np.iinfo(self.sample).max)
+        if self.white_level is not None and not 1 <= self.white_level <= most:
+            raise SourceError(f"the white level must lie in 1..{most}; received {self.white_level}.")
+        if self.white_level not in (None, most) and self.sample.itemsize == 1:
+            raise SourceError(f"8-bit rows have the white level 255; received {self.white_level}.")
+
+    @property
+    def sample(self) -> np.dtype:
+        """Type of one sample."""
+        return np.dtype(DTYPES[self.dtype])
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return self.width * self.channels * self.sample.itemsize
+
+
+def frames(stream: BinaryIO, form: RawRows, folder: Path, rows: int | None = None) -> Iterator[Path]:
+    """Write the stream as pictures of `rows` rows into a folder and hand out each path as soon as it is whole.
+
+    Args     rows: rows per picture; None: one picture up to the end of the stream. The last one may be shorter.
+             Files are named by their first row: rows-0000000000.tif.
+    Raises   SourceError: no row at all; the stream ends inside a row (after the last whole picture was handed out).
+    """
+    if rows is not None and rows < 1:
+        raise SourceError(f"a picture needs at least 1 row; received rows={rows}.")
+    folder.mkdir(parents=True, exist_ok=True)
+    first = 0
+    while True:
+        path = folder / f"rows-{first:010d}.tif"
+        if path.exists():
+            raise SourceError(f"a stream never writes over a picture; received {path}, which exists; use a new folder.")
+        count, rest = _one_picture(stream, form, path, rows)
+        first += count
+        if count:
+            yield path
+        if rest:
+            raise SourceError(
+                f"the stream must hold whole rows of {form.row_bytes} bytes ({form.width} px x {form.channels} x "
+                f"{form.sample.itemsize} byte); received {rest} bytes after row {first}; check width, channels and type."
+            )
+        if rows is None or count < rows:
+            break
+    if not first:
+        raise SourceError(f"the stream must hold at least one row of {form.row_bytes} bytes; received none.")
+
+
+def _one_picture(stream: BinaryIO, form: RawRows, path: Path, rows: int | None) -> tuple[int, int]:
+    """One BigTIFF from the stream; gives the rows written and the bytes of an unfinished row.
+
+    Rows cannot be asked for twice: what has come in is kept as a picture also when reading is interrupted.
+    """
+    limit = None if rows is None else rows * form.row_bytes
+    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    size = 0
+    with open(part, "wb") as out:
+        out.write(bytes(16))
+        try:
+            while limit is None or size < limit:
+                piece = stream.read(CHUNK_BYTES if limit is None else min(CHUNK_BYTES, limit - size))
+                if not piece:
+                    break
+                out.write(piece)
+                size += len(piece)
+        finally:
+            count, rest = divmod(size, form.row_bytes)
+            _finish(out, form, count)
+            if count:
+                os.replace(part, path)
+            else:
+                part.unlink()
+    return count, rest
+
+
+def _finish(out: BinaryIO, form: RawRows, count: int) -> None:
+    """Cut an unfinished row off, append the directory, point the header at it."""
+    at = -(-(16 + count * form.row_bytes) // 8) * 8
+    out.truncate(16 + count * form.row_bytes)
+    out.seek(at)
+    out.write(_directory(form, count))
+    out.seek(0)
+    order = b"MM\0+" if form.sample.byteorder == ">" else b"II+\0"
+    out.write(order + struct.pack(_order(form) + "HHQ", 8, 0, at))
+    out.flush()
+
+
+def _order(form: RawRows) -> str:
+    return ">" if form.sample.byteorder == ">" else "<"
+
+
+def _directory(form: RawRows, count: int) -> bytes:
+    """The image file directory of an uncompressed strip that begins at byte 16; every value fits into its field."""
+    bits, order = 8 * form.sample.itemsize, _order(form)
+    fields: list[tuple[int, int, tuple[int, ...]]] = [
+        (256, LONG, (form.width,)),
+        (257, LONG, (count,)),
+        (258, SHORT, (bits,) * form.channels),
+        (259, SHORT, (1,)),
+        (262, SHORT, (1 if form.channels == 1 else 2,)),
+        (273, LONG8, (16,)),
+        (277, SHORT, (form.channels,)),
+        (278, LONG, (max(1, count),)),
+        (279, LONG8, (count * form.row_bytes,)),
+    ]
+    if form.white_level is not None and bits > 8:
+        fields.append((281, SHORT, (form.white_level,) * form.channels))
+    out = struct.pack(order + "Q", len(fields))
+    for tag, kind, values in fields:
+        data = struct.pack(f"{order}{len(values)}{ {SHORT: 'H', LONG: 'I', LONG8: 'Q'}[kind] }", *values)
+        out += struct.pack(order + "HHQ", tag, kind, len(values)) + data.ljust(8, b"\0")
+    return out + bytes(8)

@@ -1,0 +1,89 @@
+"""aoienet info on pictures: how they are stored, where they lie, what reading them costs."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from typer.testing import CliRunner
+
+from aoienet.cli import app
+from aoienet.scan.sources import open_source
+from aoienet.scan.sources.cost import aligned_rows, reading_cost
+
+UTM33 = (1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, 32633)
+
+
+def told(path):
+    done = CliRunner().invoke(app, ["info", str(path), "--json"])
+    assert done.exit_code == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def words(path):
+    return CliRunner().invoke(app, ["info", str(path)]).stdout
+
+
+def test_tiles_are_read_in_bands_that_begin_at_their_borders(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((2000, 3000), np.uint8), tile=(256, 256), compression="zlib")
+    document = told(tmp_path / "a.tif")
+    assert document["stored"]["segments"] == 8 * 12 and document["stored"]["compression"] == "ADOBE_DEFLATE"
+    with open_source(tmp_path / "a.tif") as source:
+        cost = reading_cost(source, band_bytes=3000 * 600)
+        assert (cost.band_rows, cost.bands) == (512, 4)
+        assert cost.memory_bytes == 512 * 3000 + 256 * 3000 + 256 * 256  # band, row of tiles, one tile being decoded
+        assert aligned_rows(source, 1) == 256
+    assert "96 tiles of 256 x 256 px" in words(tmp_path / "a.tif")
+
+
+def test_the_memory_that_is_told_is_not_less_than_what_is_taken(tmp_path):
+    import tracemalloc
+
+    picture = np.random.default_rng(0).integers(0, 256, (1024, 9000, 3), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", picture, tile=(256, 256), compression="zlib", photometric="rgb")
+    with open_source(tmp_path / "a.tif", 3) as source:
+        source.read(0, 1)  # imports
+    tracemalloc.start()
+    with open_source(tmp_path / "a.tif", 3) as source:
+        cost = reading_cost(source, band_bytes=5 << 20)
+        for y in range(0, source.height, cost.band_rows):
+            source.read(y, min(y + cost.band_rows, source.height))
+        peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0.8 * cost.memory_bytes < peak < 1.1 * cost.memory_bytes
+
+
+def test_a_picture_in_one_piece_says_so_and_is_not_decoded(tmp_path, monkeypatch):
+    Image.fromarray(np.zeros((8000, 9000), np.uint8)).save(tmp_path / "a.png", compress_level=1)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda self: pytest.fail("decoded"))
+    document = told(tmp_path / "a.png")
+    assert document["reading"]["bands"] == 1 and document["reading"]["memory_mib"] == pytest.approx(
+        2 * 72e6 / 2**20, abs=0.1
+    )
+    assert document["reading"]["advice"] == ""
+    Image.new("RGB", (8000, 8000)).save(tmp_path / "b.jpg")
+    assert "tiled TIFF" in told(tmp_path / "b.jpg")["reading"]["advice"] and "in one piece" in words(tmp_path / "b.jpg")
+
+
+def test_wide_strips_get_advice(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((12000, 12000), np.uint8), rowsperstrip=12000, compression="zlib")
+    assert "tiles of 256 to 1024 px" in told(tmp_path / "a.tif")["reading"]["advice"]
+
+
+def test_a_geotiff_tells_its_crs_and_pixel_size(tmp_path):
+    tags = [(33550, "d", 3, (0.004, 0.004, 0), True), (33922, "d", 6, (0, 0, 0, 5e5, 54e5, 0), True)]
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((100, 100), np.uint8),
+                     extratags=[*tags, (34735, "H", 16, UTM33, True), (3076, "H", 1, 9001, True)])  # fmt: skip
+    pytest.importorskip("pyproj")  # the unit of the CRS stands in its data base only
+    document = told(tmp_path / "a.tif")
+    assert document["place"]["crs"] == "EPSG:32633" and document["place"]["mm_per_px"] == pytest.approx(4.0)
+    assert "4 mm (GeoTIFF pixel size in EPSG:32633)" in words(tmp_path / "a.tif")
+    tifffile.imwrite(tmp_path / "b.tif", np.zeros((100, 100), np.uint8))
+    assert told(tmp_path / "b.tif")["place"] is None
+
+
+def test_a_broken_picture_is_an_error_of_one_line(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"II*\0\xff\xff\xff\x7f")
+    done = CliRunner().invoke(app, ["info", str(tmp_path / "a.tif")])
+    assert done.exit_code == 1 and done.stderr.count("\n") == 1 and "a.tif" in done.stderr

@@ -1,0 +1,257 @@
+"""JPEG 2000, pyramids, windows; folders, globs and lists; rows on standard input."""
+
+import io
+import random
+
+import numpy as np
+import pytest
+import tifffile
+
+from aoienet.scan.sources import RawRows, SourceError, find_pictures, frames, grey_of_rgb, level_table, open_source
+
+H, W = 150, 203
+
+
+@pytest.fixture
+def rgb():
+    y, x = np.mgrid[:H, :W]
+    grey = (90 + 60 * np.sin(x / 9) + 50 * np.cos(y / 13)).astype(np.uint8)
+    return np.stack([grey, grey[::-1], 255 - grey[:, ::-1]], axis=2)
+
+
+def whole(path, channels=1, step=37):
+    with open_source(path, channels) as source:
+        return np.concatenate([source.read(y, min(y + step, source.height)) for y in range(0, source.height, step)])
+
+
+@pytest.mark.parametrize("suffix", ["jp2", "j2k"])
+def test_jpeg_2000_without_loss_gives_the_pixels_that_were_written(tmp_path, rgb, suffix):
+    import imagecodecs
+
+    for name, pixels in (("rgb", rgb), ("grey", rgb[..., 0]), ("alpha", np.dstack([rgb, rgb[..., 0]]))):
+        path = tmp_path / f"{name}.{suffix}"
+        path.write_bytes(imagecodecs.jpeg2k_encode(pixels, level=0, codecformat=suffix, reversible=True))
+        want = np.repeat(pixels[..., None], 3, axis=2) if name == "grey" else rgb
+        np.testing.assert_array_equal(whole(path, 3), want)
+        np.testing.assert_array_equal(whole(path, 1), rgb[..., 0] if name == "grey" else grey_of_rgb(rgb))
+        with open_source(path) as source:
+            assert source.format == "JPEG 2000" and ("alpha" in " ".join(source.notes)) == (name == "alpha")
+
+
+def test_jpeg_2000_of_12_bits_uses_its_own_white_level(tmp_path):
+    import imagecodecs
+
+    levels = np.array([[0, 8, 9, 2048, 4095]], np.uint16).repeat(64, 0).repeat(16, 1)
+    data = imagecodecs.jpeg2k_encode(levels, level=0, bitspersample=12, codecformat="jp2", reversible=True)
+    (tmp_path / "a.jp2").write_bytes(data)
+    with open_source(tmp_path / "a.jp2") as source:
+        assert source.white_level == 4095 and "12 bit" in source.notes[0]
+        assert source.read(0, 1)[0, ::16].tolist() == level_table(4095)[levels[0, ::16]].tolist()
+
+
+def test_a_cut_jpeg_2000_and_one_that_is_too_large_are_refused(tmp_path, rgb, monkeypatch):
+    import imagecodecs
+
+    from aoienet.scan.sources import base
+
+    data = imagecodecs.jpeg2k_encode(rgb, level=0, reversible=True)
+    (tmp_path / "cut.jp2").write_bytes(data[:60])
+    (tmp_path / "a.jp2").write_bytes(data)
+    with pytest.raises(SourceError, match=r"cut\.jp2"):
+        open_source(tmp_path / "cut.jp2")
+    monkeypatch.setattr(base, "MAX_WHOLE_PX", 10_000)
+    with pytest.raises(SourceError, match="tiled TIFF"):
+        open_source(tmp_path / "a.jp2")
+
+
+def test_a_picture_without_pixels_is_refused(tmp_path, rgb):
+    tifffile.imwrite(tmp_path / "a.tif", rgb, photometric="rgb")
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        at = tiff.pages[0].tags["ImageWidth"].valueoffset
+    data[at : at + 4] = bytes(4)
+    (tmp_path / "a.tif").write_bytes(data)
+    with pytest.raises(SourceError, match=r"a\.tif"):
+        open_source(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("compression", ["jpeg2000", "lzw", "zlib", "zstd", "webp"])
+def test_tiles_of_many_compressions_are_read(tmp_path, rgb, compression):
+    args = {"compressionargs": {"lossless": True}} if compression == "webp" else {}
+    args = {"compressionargs": {"reversible": True, "level": 0}} if compression == "jpeg2000" else args
+    tifffile.imwrite(tmp_path / "a.tif", rgb, tile=(64, 64), compression=compression, photometric="rgb", **args)
+    np.testing.assert_array_equal(whole(tmp_path / "a.tif", 3), rgb)
+
+
+@pytest.mark.parametrize("sub", [True, False])
+def test_of_a_pyramid_the_full_picture_is_read(tmp_path, rgb, sub):
+    with tifffile.TiffWriter(tmp_path / "a.tif", bigtiff=True) as out:
+        options = {"tile": (32, 32), "photometric": "rgb", "compression": "zlib"}
+        if sub:
+            out.write(rgb, subifds=2, **options)
+            out.write(rgb[::2, ::2], subfiletype=1, **options)
+            out.write(rgb[::4, ::4], subfiletype=1, **options)
+        else:  # a small copy may come first
+            out.write(rgb[::4, ::4], subfiletype=1, **options)
+            out.write(rgb, **options)
+            out.write(rgb[::2, ::2], subfiletype=1, **options)
+    np.testing.assert_array_equal(whole(tmp_path / "a.tif", 3), rgb)
+    with open_source(tmp_path / "a.tif") as source:
+        assert source.stored["levels"] == 3 and source.notes == []
+
+
+def test_a_second_full_page_is_told(tmp_path, rgb):
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([rgb, rgb]), photometric="rgb")
+    with open_source(tmp_path / "a.tif") as source:
+        assert source.notes == ["page 1 of 2 read"]
+
+
+@pytest.mark.parametrize(
+    "options", [{"tile": (32, 48)}, {"rowsperstrip": 16}, {"tile": (64, 64), "compression": "zlib"}]
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_window_is_a_part_of_the_picture(tmp_path, rgb, options, channels):
+    tifffile.imwrite(tmp_path / "a.tif", rgb, photometric="rgb", **options)
+    expected = whole(tmp_path / "a.tif", channels)
+    chance = random.Random(1)
+    with open_source(tmp_path / "a.tif", channels) as source:
+        for _ in range(30):
+            y0, y1 = sorted(chance.sample(range(H + 1), 2))
+            x0, x1 = sorted(chance.sample(range(W + 1), 2))
+            np.testing.assert_array_equal(source.window(y0, y1, x0, x1), expected[y0:y1, x0:x1])
+
+
+def test_a_window_decodes_only_the_tiles_that_it_touches(tmp_path, rgb, monkeypatch):
+    tifffile.imwrite(tmp_path / "a.tif", rgb, photometric="rgb", tile=(32, 32), compression="zlib")
+    with open_source(tmp_path / "a.tif") as source:
+        seen = []
+        inner = source._segment
+        monkeypatch.setattr(source, "_segment", lambda index, *rest: seen.append(index) or inner(index, *rest))
+        source.window(33, 64, 64, 97)
+        assert sorted(seen) == [9, 10]  # second row of seven tiles, columns 2 and 3
+
+
+# --- which pictures ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("b.jpg", "a.tif", "sub/c.PNG", "sub/.hidden/d.png", "notes.txt", ".e.png"):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return tmp_path / "in"
+
+
+def names(paths, folder):
+    return [p.relative_to(folder).as_posix() for p in paths]
+
+
+def test_a_folder_gives_its_pictures_in_order_of_path(folder):
+    assert names(find_pictures([folder]), folder) == ["a.tif", "b.jpg", "sub/c.PNG"]
+
+
+def test_a_glob_and_a_name_twice_give_each_picture_once(folder):
+    assert names(find_pictures([folder / "b.jpg", folder / "*.[jt]*", folder]), folder) == [
+        "b.jpg", "a.tif", "notes.txt", "sub/c.PNG",
+    ]  # fmt: skip
+    assert names(find_pictures([folder / "**" / "*.PNG"]), folder) == ["sub/c.PNG"]
+
+
+def test_a_list_names_paths_beside_itself_and_missing_ones_stay(folder):
+    (folder / "list.txt").write_text("# today\n\nsub/c.PNG\n  b.jpg \nmissing.tif\n", encoding="utf-8-sig")
+    assert names(find_pictures([f"@{folder / 'list.txt'}"]), folder) == ["sub/c.PNG", "b.jpg", "missing.tif"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file(folder):
+    (folder / "wall[1].png").write_bytes(b"x")
+    assert names(find_pictures([folder / "wall[1].png"]), folder) == ["wall[1].png"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [("empty", "no pictures in the folder"), ("no*.tif", "no file matches"), ("@no.txt", "no such list"), ("@blank.txt", "names no picture"),
+     ("@latin.txt", "UTF-8")],
+)  # fmt: skip
+def test_nothing_found_is_an_error_that_says_where(folder, monkeypatch, argument, message):
+    monkeypatch.chdir(folder)
+    (folder / "empty").mkdir()
+    (folder / "blank.txt").write_text("# nothing\n\n")
+    (folder / "latin.txt").write_bytes("Brücke.tif".encode("latin-1"))
+    with pytest.raises(SourceError, match=message):
+        find_pictures([argument])
+
+
+# --- rows on standard input -------------------------------------------------------------------------------------------
+
+
+class Dribble(io.RawIOBase):
+    """A pipe that gives a few bytes at a time."""
+
+    def __init__(self, data):
+        self._data, self._at = data, 0
+
+    def read(self, size=-1):
+        size = min(size, 1 + self._at % 97)
+        piece = self._data[self._at : self._at + size]
+        self._at += len(piece)
+        return piece
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", ">u2"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("rows", [None, 50, 64])
+def test_rows_become_pictures_with_the_same_pixels(tmp_path, rgb, dtype, channels, rows):
+    picture = rgb if channels == 3 else rgb[..., 0]
+    form = RawRows(W, channels, dtype)
+    stored = picture if dtype == "uint8" else (picture.astype(np.uint16) * 257)
+    paths = list(frames(Dribble(stored.astype(form.sample).tobytes()), form, tmp_path, rows))
+    step = rows or H
+    assert [p.name for p in paths] == [f"rows-{y:010d}.tif" for y in range(0, H, step)]
+    got = np.concatenate([whole(p, channels) for p in paths])
+    np.testing.assert_array_equal(got, picture)
+    np.testing.assert_array_equal(tifffile.imread(paths[0]), stored[:step])  # another reader agrees
+
+
+def test_a_12_bit_camera_keeps_its_white_level(tmp_path):
+    levels = np.array([[0, 8, 9, 2048, 4095]] * 4, "<u2")
+    (path,) = frames(io.BytesIO(levels.tobytes()), RawRows(5, 1, "uint16", 4095), tmp_path)
+    with open_source(path) as source:
+        assert source.white_level == 4095 and source.read(0, 1)[0].tolist() == [0, 0, 1, 128, 255]
+
+
+def test_a_stream_that_ends_inside_a_row_keeps_the_whole_rows_and_says_so(tmp_path, rgb):
+    data = rgb[..., 0].tobytes()[: 120 * W + 7]
+    made = frames(io.BytesIO(data), RawRows(W), tmp_path, 100)
+    first, second = next(made), next(made)
+    with pytest.raises(SourceError, match="received 7 bytes after row 120"):
+        next(made)
+    np.testing.assert_array_equal(np.concatenate([whole(first), whole(second)]), rgb[:120, :, 0])
+
+
+def test_an_interrupted_stream_keeps_the_rows_that_came(tmp_path, rgb):
+    class Interrupted(Dribble):
+        def read(self, size=-1):
+            if self._at > 40 * W:
+                raise KeyboardInterrupt
+            return super().read(size)
+
+    with pytest.raises(KeyboardInterrupt):
+        list(frames(Interrupted(rgb[..., 0].tobytes()), RawRows(W), tmp_path))
+    assert [p.name for p in tmp_path.iterdir()] == ["rows-0000000000.tif"]
+    got = whole(tmp_path / "rows-0000000000.tif")
+    assert len(got) == 40
+    np.testing.assert_array_equal(got, rgb[:40, :, 0])
+    with pytest.raises(SourceError, match="never writes over"):
+        list(frames(io.BytesIO(bytes(W)), RawRows(W), tmp_path))
+
+
+def test_wrong_descriptions_of_a_stream_are_refused(tmp_path):
+    for wrong in ({"width": 0}, {"width": 5, "channels": 2}, {"width": 5, "dtype": "f4"}, {"width": 5, "white_level": 4095},
+                  {"width": 5, "dtype": "uint16", "white_level": 70000}):  # fmt: skip
+        with pytest.raises(SourceError, match="received"):
+            RawRows(**wrong)
+    with pytest.raises(SourceError, match="at least one row"):
+        list(frames(io.BytesIO(b""), RawRows(W), tmp_path))
+    with pytest.raises(SourceError, match="rows=0"):
+        list(frames(io.BytesIO(b""), RawRows(W), tmp_path, 0))
