@@ -1,0 +1,253 @@
+"""Pieces of a picture put together: every crack once, whatever the cells were.
+
+Memory: about 100 bytes per point of the centre lines and 32 per pixel of outline, nothing per pixel of the picture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from aoienet.measure import outline, skeleton, statistics
+from aoienet.measure.crack import Crack
+from aoienet.measure.piece import Piece, Settings
+from aoienet.measure.width import Places
+
+Scores = Callable[[np.ndarray], np.ndarray]  # points [N, 2] (x, y) -> log-odds of the first stage [N]
+
+
+@dataclass(frozen=True)
+class Line:
+    """The centre line of one connected part of the mask."""
+
+    paths: list[np.ndarray]  # smooth, to the end of the mask
+    samples: np.ndarray  # indices into the points: one per place where a width was measured
+    weights: np.ndarray  # length of the line that a sample stands for
+    cosines: np.ndarray  # of the angle between the profile there and the line across the final path
+    tips: np.ndarray  # [K, 2] free ends
+    edges: np.ndarray  # [E, 3] of the outline
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """A gap of the mask between a tip and another part; both_tips: the other side is a free end too."""
+
+    groups: tuple[int, int]
+    path: np.ndarray  # [2, 2]
+    both_tips: bool
+
+
+def merge(
+    pieces: Iterable[Piece | None],
+    size_hw: tuple[int, int],
+    settings: Settings,
+    scores: Scores | None = None,
+    *,
+    as_one: bool = False,
+) -> list[Crack]:
+    """All cracks of a picture, in the order of their ids; as_one: everything is one crack. The order of the pieces does
+    not matter."""
+    found = sorted((p for p in pieces if p is not None), key=lambda p: (p.cell[1], p.cell[0]))
+    if not found:
+        return []
+    whole = _together(found)
+    del found
+    group = _connected(len(whole.area), _touching(whole.border))
+    lines = _lines(whole, group, size_hw)
+    bridges = _bridges(lines, settings.gap_px) if settings.gap_px > 0 else []
+    joined = _connected(len(lines), np.array([b.groups for b in bridges], np.int64).reshape(-1, 2))
+    joined = np.zeros_like(joined) if as_one else joined
+    parts, across = _split(group, len(lines)), _split(joined[[b.groups[0] for b in bridges]], int(joined.max()) + 1)
+    cracks = []
+    for number, members in enumerate(_split(joined, int(joined.max()) + 1)):
+        own = np.concatenate([parts[g] for g in members])
+        if int(whole.area[own].sum()) >= settings.least_area_px:
+            inner = [bridges[b] for b in across[number]]
+            cracks.append(_crack(whole, own, [lines[g] for g in members], inner, settings.blur_px, scores))
+    cracks.sort(key=lambda c: (c.box_px[1], c.box_px[0], c.box_px[3], c.box_px[2], tuple(c.polygons_px[0][0])))
+    return [replace(crack, id=k) for k, crack in enumerate(cracks, 1)]
+
+
+def _together(pieces: list[Piece]) -> Piece:
+    """All pieces as one, points sorted by y, then x."""
+    first = np.cumsum([0, *(len(p.area) for p in pieces)])
+    values = {}
+    for field in fields(Piece):
+        if field.name in ("cell", "places"):
+            continue
+        arrays = [getattr(p, field.name) for p in pieces]
+        if field.name == "part":
+            arrays = [a + n for a, n in zip(arrays, first, strict=False)]
+        elif field.name in ("border", "edges"):
+            arrays = [a + np.append(np.zeros(a.shape[1] - 1, a.dtype), n) for a, n in zip(arrays, first, strict=False)]
+        values[field.name] = np.concatenate(arrays)
+    order = np.lexsort((values["points"][:, 0], values["points"][:, 1]))
+    for name in ("points", "part", "centre", "normal", "radius", "reach", "steady"):
+        values[name] = values[name][order]
+    places = {f.name: np.concatenate([getattr(p.places, f.name) for p in pieces])[order] for f in fields(Places)}
+    return Piece(cell=(0, 0, 0, 0), places=Places(**places), **values)
+
+
+def _touching(border: np.ndarray) -> np.ndarray:
+    """Pairs of parts with pixels next to each other (8-neighbourhood), int [P, 2]."""
+    order = np.lexsort((border[:, 0], border[:, 1]))
+    x, y, part = border[order].T
+    stride = int(x.max(initial=0)) + 3
+    keys, pairs = y * stride + x, []
+    for step in (1, stride - 1, stride, stride + 1):
+        place = np.minimum(np.searchsorted(keys, keys + step), len(keys) - 1)
+        near = keys[place] == keys + step
+        pairs.append(np.stack([part[near], part[place[near]]], axis=1))
+    return np.concatenate(pairs) if len(keys) else np.empty((0, 2), np.int64)
+
+
+def _connected(count: int, pairs: np.ndarray) -> np.ndarray:
+    """Number of the connected set of each of `count` things."""
+    ones = np.ones(len(pairs), bool)
+    return connected_components(coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), (count, count)), directed=False)[1]
+
+
+def _split(label: np.ndarray, count: int) -> list[np.ndarray]:
+    """Indices with each label 0 ... count - 1."""
+    order = np.argsort(label, kind="stable")
+    return np.split(order, np.searchsorted(label[order], np.arange(1, count)))
+
+
+def _lines(whole: Piece, group: np.ndarray, size_hw: tuple[int, int]) -> list[Line]:
+    count = int(group.max()) + 1
+    points, edges = _split(group[whole.part], count), _split(group[whole.edges[:, 3]], count)
+    return [_line(whole, p, whole.edges[e, :3], size_hw) for p, e in zip(points, edges, strict=True)]
+
+
+def _line(whole: Piece, own: np.ndarray, edges: np.ndarray, size_hw: tuple[int, int]) -> Line:
+    """Paths of one connected part; own: its points, sorted."""
+    if not len(own):  # a blob so wide that its thinned points fell to no cell
+        nothing = np.empty(0)
+        return Line([], own, nothing, nothing, np.empty((0, 2)), edges)
+    graph = skeleton.graph(whole.points[own])
+    radius, centre, normal = whole.radius[own], whole.centre[own], whole.normal[own]
+    paths, tips, samples, weights, cosines = [], [], [], [], []
+    last_pixel = np.array([size_hw[1], size_hw[0]]) - 0.5
+    for branch, ends in zip(graph.branches, graph.ends, strict=True):
+        rough = centre[branch]
+        for at, junction in zip((0, -1), ends, strict=True):
+            if junction >= 0:
+                rough[at] = graph.centres[junction]
+        path = skeleton.smooth(rough, radius[branch])
+        steps = np.hypot(*np.diff(path, axis=0).T) if len(path) > 1 else np.zeros(1)
+        samples.append(own[branch])
+        along = skeleton.tangents(path)
+        cosines.append(np.abs(along[:, 0] * normal[branch, 1] - along[:, 1] * normal[branch, 0]))
+        weights.append((np.append(steps, 0) + np.insert(steps, 0, 0))[: len(branch)] / 2)
+        closed = len(branch) > 1 and branch[0] == branch[-1]
+        for first, junction in ((True, ends[0]), (False, ends[1])):
+            if junction < 0 and not closed:
+                end = own[branch[0 if first else -1]]
+                path = _extended(path, whole.radius[end], whole.reach[end], first)
+                path = np.clip(path, -0.5, last_pixel)
+                tips.append(path[0 if first else -1])
+        paths.append(path)
+    place = np.array(tips).reshape(-1, 2)
+    return Line(paths, np.concatenate(samples), np.concatenate(weights), np.concatenate(cosines), place, edges)
+
+
+def _extended(path: np.ndarray, radius: float, reach: float, first: bool) -> np.ndarray:
+    """The thinned line ends about half a width before the mask does: go on straight."""
+    end, direction = skeleton.end_of(path, first, radius)
+    tip = (end + direction * (radius if math.isnan(reach) else reach))[None]
+    return np.concatenate([tip, path] if first else [path, tip])
+
+
+def _bridges(lines: list[Line], gap_px: float) -> list[Bridge]:
+    """The shortest gap from each tip to an outline of another part, if it is at most gap_px."""
+    tips = np.concatenate([line.tips for line in lines])
+    owner = np.concatenate([np.full(len(line.tips), k) for k, line in enumerate(lines)]).astype(np.int64)
+    sides = np.concatenate([line.edges for line in lines])
+    side_owner = np.concatenate([np.full(len(line.edges), k) for k, line in enumerate(lines)]).astype(np.int64)
+    middle = sides[:, :2] - 0.5 + outline.STEPS_XY[sides[:, 2]] / 2
+    if len(lines) < 2 or not len(tips):
+        return []
+    best: dict[tuple[int, int], tuple[float, int, int]] = {}
+    for k, near in enumerate(cKDTree(middle).query_ball_point(tips, gap_px)):
+        others = np.array(sorted(near), np.int64)
+        others = others[side_owner[others] != owner[k]]
+        if len(others):
+            away = np.hypot(*(middle[others] - tips[k]).T)
+            nearest = int(np.argmin(away))
+            a, b = int(owner[k]), int(side_owner[others[nearest]])
+            pair = (min(a, b), max(a, b))
+            best[pair] = min(best.get(pair, (np.inf, 0, 0)), (float(away[nearest]), k, int(others[nearest])))
+    tree = cKDTree(tips)
+    out = []
+    for pair, (_, k, side) in sorted(best.items()):
+        other = pair[0] if owner[k] == pair[1] else pair[1]
+        facing = [j for j in tree.query_ball_point(tips[k], 2 * gap_px) if owner[j] == other]
+        out.append(Bridge(pair, np.stack([tips[k], middle[side]]), bool(facing)))
+    return out
+
+
+def _crack(
+    whole: Piece,
+    own: np.ndarray,
+    lines: list[Line],
+    bridges: list[Bridge],
+    blur_px: float | None,
+    scores: Scores | None,
+) -> Crack:
+    paths = [path for line in lines for path in line.paths] + [b.path for b in bridges]
+    if not paths:
+        paths = [_through(whole.box[own])]
+    polygons = [ring for line in lines for ring in outline.rings(line.edges)]
+    box = np.concatenate([whole.box[own, :2].min(axis=0), whole.box[own, 2:].max(axis=0)])
+    samples, weights, cosines = (
+        np.concatenate([getattr(line, name) for line in lines]) for name in ("samples", "weights", "cosines")
+    )
+    lengths = [skeleton.length_of(path) for path in paths]
+    tips = sum(len(line.tips) for line in lines)
+    along = Places(**{name: value[samples] for name, value in vars(whole.places).items()})
+    along = replace(along, width=along.width * cosines, bound=along.bound * cosines)
+    area = int(whole.area[own].sum())
+    if len(samples):
+        widths = statistics.summary(along, whole.steady[samples], weights, blur_px)
+    else:
+        widths = statistics.of_area(area, lengths[0])
+    touched = np.concatenate([*paths, *polygons])
+    return Crack(
+        id=0,
+        paths_px=tuple(paths),
+        polygons_px=tuple(sorted(polygons, key=lambda ring: -outline.area_of(ring))),
+        box_px=(int(box[0]), int(box[1]), int(box[2]), int(box[3])),
+        area_px=area,
+        length_px=math.fsum(lengths),
+        length_u_px=statistics.length_u(math.fsum(lengths), tips, widths.median.value_px),
+        widths=widths,
+        orientation_deg=_orientation(paths),
+        branches=sum(len(line.paths) for line in lines) + sum(-1 if b.both_tips else 1 for b in bridges),
+        score=float(np.max(scores(touched))) if scores is not None else math.nan,
+        probability=float(whole.probability[own].sum() / area),
+    )
+
+
+def _through(boxes: np.ndarray) -> np.ndarray:
+    """A line through the middle of the boxes, along their longer side."""
+    (x0, y0), (x1, y1) = boxes[:, :2].min(axis=0) - 0.5, boxes[:, 2:].max(axis=0) - 0.5
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    return np.array([(x0, y), (x1, y)] if x1 - x0 >= y1 - y0 else [(x, y0), (x, y1)])
+
+
+def _orientation(paths: list[np.ndarray]) -> float:
+    """Direction of the largest spread of the centre line, each piece of it weighed by its length."""
+    middle = np.concatenate([(path[1:] + path[:-1]) / 2 for path in paths])
+    weight = np.concatenate([np.hypot(*np.diff(path, axis=0).T) for path in paths])
+    if weight.sum() <= 0:
+        return 0.0
+    x, y = (middle - np.average(middle, axis=0, weights=weight)).T
+    xx, xy, yy = (float(np.average(v, weights=weight)) for v in (x * x, x * -y, y * y))
+    angle = math.degrees(0.5 * math.atan2(2 * xy, xx - yy)) % 180.0
+    return angle if angle < 180.0 else 0.0  # -1e-17 % 180 is 180
