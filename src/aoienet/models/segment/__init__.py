@@ -1,0 +1,23 @@
+"""Networks of the second stage: one value per pixel, crack or not."""
+
+from torch import nn
+
+from aoienet.models.segment.light import LightUNet
+from aoienet.models.segment.subpixel import SubpixelNet
+from aoienet.parts import nearest
+
+NAMES = ("segment_light", "segment_binary")
+
+
+def create(name: str, in_channels: int = 1) -> nn.Module:
+    """A segmentation network with random weights. Raises ValueError: unknown name, channels that it does not take."""
+    if name == "segment_light":
+        return LightUNet(in_channels)
+    if name != "segment_binary":
+        raise ValueError(f"unknown segmentation network {name!r}; known: {', '.join(NAMES)}{nearest(name, NAMES)}")
+    if in_channels != 1:
+        raise ValueError(f"segment_binary is grey; received in_channels={in_channels}")
+    return SubpixelNet()
+
+
+__all__ = ["NAMES", "LightUNet", "SubpixelNet", "create"]

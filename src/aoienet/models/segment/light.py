@@ -1,0 +1,100 @@
+"""A light U-Net for cracks: depthwise separable, fully convolutional, batch norm only.
+
+No operation looks at more than a fixed neighbourhood, so what the network says of a pixel depends on the pixels within `halo_px`
+of it and on its place modulo `align_px`, and not on where a tile ends. Sides are multiples of `align_px`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+WIDTHS = (8, 24, 48, 96, 160)  # channels at strides 1, 2, 4, 8, 16
+DEPTHS = (0, 1, 2, 2, 1)  # units after the step down
+PRIOR = 0.03  # share of crack pixels in DeepCrack and Crack500: where the logit begins
+MEAN_LEVEL, LEVELS_PER_UNIT = 128.0, 64.0
+
+
+def transformed(pixels_CHW: np.ndarray) -> np.ndarray:
+    """8-bit pixels as the network takes them: (u - 128) / 64, float32."""
+    return (pixels_CHW.astype(np.float32) - np.float32(MEAN_LEVEL)) / np.float32(LEVELS_PER_UNIT)
+
+
+def norm_act(conv: nn.Module, channels: int) -> list[nn.Module]:
+    return [conv, nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
+
+
+class Separable(nn.Sequential):
+    """3x3 per channel, then 1x1 across channels, each with batch norm and ReLU."""
+
+    def __init__(self, inside: int, out: int, stride: int = 1):
+        each = nn.Conv2d(inside, inside, 3, stride, 1, groups=inside, bias=False)
+        super().__init__(*norm_act(each, inside), *norm_act(nn.Conv2d(inside, out, 1, bias=False), out))
+
+
+class Residual(nn.Module):
+    """x + Separable(x)."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.unit = Separable(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.unit(x)
+
+
+class Up(nn.Module):
+    """Twice the size by repetition, added to the skip, then one separable unit."""
+
+    def __init__(self, below: int, channels: int):
+        super().__init__()
+        self.narrow = nn.Sequential(nn.Conv2d(below, channels, 1, bias=False), nn.BatchNorm2d(channels))
+        self.unit = Separable(channels, channels)
+
+    def forward(self, below: Tensor, skip: Tensor) -> Tensor:
+        return self.unit(skip + F.interpolate(self.narrow(below), scale_factor=2.0, mode="nearest"))
+
+
+class LightUNet(nn.Module):
+    """N x C x H x W of transformed pixels -> N x 1 x H x W, the log-odds of a crack."""
+
+    def __init__(self, in_channels: int = 1, widths: tuple[int, ...] = WIDTHS, depths: tuple[int, ...] = DEPTHS):
+        super().__init__()
+        self.in_channels, self.widths, self.depths = in_channels, widths, depths
+        self.stem = nn.Sequential(*norm_act(nn.Conv2d(in_channels, widths[0], 3, 1, 1, bias=False), widths[0]))
+        self.down = nn.ModuleList(
+            nn.Sequential(Separable(a, b, stride=2), *(Residual(b) for _ in range(depth)))
+            for a, b, depth in zip(widths, widths[1:], depths[1:], strict=False)
+        )
+        self.up = nn.ModuleList(Up(b, a) for a, b in zip(widths[-2::-1], widths[:0:-1], strict=True))
+        self.head = nn.Conv2d(widths[0], 1, 3, 1, 1)
+        nn.init.constant_(self.head.bias, float(torch.logit(torch.tensor(PRIOR))))  # type: ignore[arg-type]
+
+    @property
+    def align_px(self) -> int:
+        """Sides and places of tiles are multiples of this."""
+        return 2 ** (len(self.widths) - 1)
+
+    @property
+    def halo_px(self) -> int:
+        """A pixel's result depends on no pixel further away than this, in x or in y; a multiple of align_px."""
+        reach = 0
+        for place in range(self.align_px):
+            first, last = place - 1, place + 1  # the head
+            for _ in self.up:  # a unit, then the square that was repeated
+                first, last = (first - 1) // 2, (last + 1) // 2
+            for depth in self.depths[:0:-1]:  # units of one level, then the step down to it
+                first, last = 2 * (first - depth) - 1, 2 * (last + depth) + 1
+            reach = max(reach, place - (first - 1), last + 1 - place)  # the stem
+        return -(-reach // self.align_px) * self.align_px
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        maps = [self.stem(x_NCHW)]
+        for step in self.down:
+            maps.append(step(maps[-1]))
+        x = maps.pop()
+        for up in self.up:
+            x = up(x, maps.pop())
+        return self.head(x)

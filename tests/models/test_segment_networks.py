@@ -1,0 +1,61 @@
+"""The light U-Net: small, local, and the same wherever a tile begins."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from aoienet.models.segment import LightUNet  # noqa: E402
+from aoienet.models.segment.light import transformed  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def net():
+    """Random weights with lively deep levels, in double precision."""
+    torch.manual_seed(3)
+    made = LightUNet(1).double()
+    for module in made.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 2.0)
+            torch.nn.init.normal_(module.bias)
+    made.train()(torch.randn(2, 1, 256, 256).double())
+    return made.eval()
+
+
+def test_size(net):
+    assert sum(p.numel() for p in net.parameters()) <= 300_000
+    assert (net.align_px, net.halo_px) == (16, 96)
+
+
+def test_no_pixel_further_away_than_the_halo_matters(net):
+    side = 2 * net.halo_px + 4 * net.align_px
+    x = torch.randn(1, 1, side, side).double().requires_grad_()
+    y = net(x)
+    furthest = 0
+    for place in range(side // 2, side // 2 + net.align_px):
+        (gradient,) = torch.autograd.grad(y[0, 0, place, place], x, retain_graph=True)
+        rows, columns = np.nonzero(gradient[0, 0].numpy())
+        lines = np.concatenate([rows, columns])
+        furthest = max(furthest, place - lines.min(), lines.max() - place)
+    assert net.halo_px - net.align_px < furthest <= net.halo_px
+
+
+def test_moved_by_a_multiple_of_the_alignment(net):
+    x = torch.randn(1, 1, 320, 320).double()
+    a = net.align_px
+    h = net.halo_px
+    with torch.no_grad():
+        whole, moved = net(x), net(x[:, :, a:, 3 * a :])
+    inside = np.s_[:, :, h:-h, h:-h]
+    torch.testing.assert_close(whole[:, :, a:, 3 * a :][inside], moved[inside])
+
+
+def test_colour(net):
+    assert LightUNet(3).eval()(torch.zeros(1, 3, 32, 48)).shape == (1, 1, 32, 48)
+
+
+def test_transform():
+    pixels = np.array([[[0, 128, 192]]], np.uint8)
+    assert transformed(pixels).tolist() == [[[-2.0, 0.0, 1.0]]]
