@@ -1,0 +1,153 @@
+"""The output folder of one picture: every file that docs/guide/outputs.md names, each whole or not there at all.
+
+The same findings give the same bytes: no times, cracks in order of id, numbers rounded to fixed decimals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aoienet import __version__
+from aoienet.report.defects import write_coco, write_csv, write_geojson
+from aoienet.report.manifest import picture_facts, write_manifest
+from aoienet.report.mask import write_mask
+from aoienet.report.page import Page, write_page
+from aoienet.report.pyramid import Rows
+from aoienet.report.records import Place, Scale, place_of
+from aoienet.report.slide import write_slide
+from aoienet.report.tables import counts, write_blocks
+from aoienet.report.thumbnail import write_thumbnail
+from aoienet.scan.runner import ScanResult
+from aoienet.scan.sources import Source, open_source
+
+if TYPE_CHECKING:
+    from aoienet.measure.crack import Crack
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a scan hands over for one picture.
+
+    first: scores of all blocks. looked_HW: bool, cells of cell_px pixels that the second stage looked at.
+    reasons: blocks passed on, by reason. mask_rows: (y0, y1) -> [y1-y0, W], not 0 where a crack is, asked from top to
+    bottom, more than once. model, second_stage, settings, certificate: names and values for the manifest and the
+    report; settings must hold nothing that differs between runs with the same result (jobs, times).
+    """
+
+    path: Path
+    sha256: str
+    classes: Sequence[str]
+    first: ScanResult
+    looked_HW: np.ndarray
+    cell_px: int
+    reasons: dict[str, int]
+    cracks: Sequence[Crack]
+    mask_rows: Rows
+    scale: Scale
+    model: dict[str, Any]
+    second_stage: dict[str, Any]
+    settings: dict[str, Any]
+    certificate: dict[str, Any] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+
+def write_outputs(out: Path, found: Findings) -> dict[str, Any]:
+    """Write all files of one picture into a folder that exists; gives the manifest, which is written last.
+
+    Raises   SourceError: the picture can no longer be read. OutputError: the folder cannot be written.
+    """
+    with open_source(found.path, 3) as source:
+        place = place_of(source.geo)
+        size_hw = (source.height, source.width)
+        write_blocks(out / "blocks.csv", found.first, found.classes)
+        write_csv(out / "defects.csv", found.cracks, found.scale, place)
+        write_coco(out / "defects.coco.json", found.cracks, found.scale, place, found.path.name, size_hw)
+        write_geojson(out / "defects.geojson", found.cracks, found.scale, place)
+        write_mask(out / "mask.tif", found.mask_rows, source.height, source.width, source.geo, found.scale)
+        factor = write_slide(out / "overlay.tif", source, found.mask_rows, found.looked_HW, found.cell_px)
+        write_thumbnail(out / "thumbnail.png", found.first, found.cracks)
+        write_page(out / "report.html", _page(found, source, place), source)
+        document = {
+            "picture": picture_facts(source, found.sha256),
+            "model": found.model,
+            "second_stage": found.second_stage,
+            "certificate": found.certificate,
+            "settings": found.settings,
+            "scale": {"mm_per_px": found.scale.mm_per_px, "origin": found.scale.origin},
+            "place": place.reason,
+            "overlay_factor": factor,
+            "result": {
+                **counts(found.first, found.classes),
+                "looked_at_share": round(_looked_share(found, source), 6),
+                "passed_on": found.reasons,
+                "cracks": len(found.cracks),
+            },
+            "warnings": list(found.warnings),
+        }
+    return write_manifest(out / "manifest.json", document, [out / name for name in FILES])
+
+
+FILES = (
+    "blocks.csv",
+    "defects.csv",
+    "defects.coco.json",
+    "defects.geojson",
+    "mask.tif",
+    "overlay.tif",
+    "thumbnail.png",
+    "report.html",
+)
+
+
+def _looked_share(found: Findings, source: Source) -> float:
+    """Share of the picture's area inside cells that the second stage looked at."""
+    rows, columns = found.looked_HW.shape
+    heights = np.clip(source.height - np.arange(rows) * found.cell_px, 0, found.cell_px)
+    widths = np.clip(source.width - np.arange(columns) * found.cell_px, 0, found.cell_px)
+    return float(heights @ found.looked_HW.astype(np.int64) @ widths) / (source.height * source.width)
+
+
+def _page(found: Findings, source: Source, place: Place) -> Page:
+    stored = {key: value for key, value in source.stored.items() if key not in ("width_px", "height_px")}
+    picture = {"File": source.path.name, "SHA-256": found.sha256, "Format": source.format, "Stored": stored}
+    if source.geo is not None:
+        picture["Place"] = place.reason
+    return Page(
+        name=source.path.name,
+        width=source.width,
+        height=source.height,
+        thumb=found.first.thumb,
+        factor=found.first.factor,
+        looked_HW=found.looked_HW,
+        cell_px=found.cell_px,
+        cracks=found.cracks,
+        scale=found.scale,
+        place=place,
+        dropped_share=1 - _looked_share(found, source),
+        picture=_words({**picture, **{f"Note {i}": note for i, note in enumerate(source.notes, 1)}}),
+        model=_words({f"First stage {k}": v for k, v in found.model.items()})
+        + _words({f"Second stage {k}": v for k, v in found.second_stage.items()}),
+        certificate=_words(found.certificate),
+        settings=_words(found.settings),
+        reasons=[(reason, f"{n} blocks") for reason, n in found.reasons.items()],
+        warnings=found.warnings,
+        versions=[("aoienet", __version__)],
+    )
+
+
+def _words(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """Names and values as text; a list or a table in one line."""
+    return [(name.replace("_", " "), _text(value)) for name, value in values.items()]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k.replace('_', ' ')} {_text(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_text(v) for v in value)
+    return "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

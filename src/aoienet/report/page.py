@@ -1,0 +1,245 @@
+"""report.html: one file without network and without scripts, to read on a screen, to print on A4 and to sign."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aoienet.report.files import atomic
+from aoienet.report.pyramid import shrink
+from aoienet.report.records import Place, Scale, Value, record
+
+if TYPE_CHECKING:
+    from aoienet.measure.crack import Crack
+    from aoienet.scan.sources import Source
+
+TEMPLATE = "page.html.j2"
+CROPS, CROP_PX, CROP_MARGIN_PX = 12, 420, 24
+TABLE_ROWS = 300  # further cracks stand in defects.csv
+DRAWN, MARKED = 3000, CROPS  # cracks drawn on the map, and those of them with a frame and a number
+LETTERS, THIN = 55, 1000  # height of a number, and a thin line: these parts of the map's longest side
+MAP_PX = 1600  # longest side of the picture in the map
+LONG_STRIP = 4.0  # a picture longer than this many times its width is shown in pieces
+PIECES = 24
+QUALITY = 82  # of the embedded JPEG pictures
+Rows = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the report says, in words and numbers that are ready to print.
+
+    thumb: the picture made smaller by `factor`, uint8 [h, w] or [h, w, 3]. looked_HW: bool, cells of cell_px pixels
+    that the second stage looked at. warnings: what a reader must know before trusting the numbers.
+    """
+
+    name: str
+    width: int
+    height: int
+    thumb: np.ndarray
+    factor: int
+    looked_HW: np.ndarray
+    cell_px: int
+    cracks: Sequence[Crack]
+    scale: Scale
+    place: Place
+    dropped_share: float
+    picture: Rows
+    model: Rows
+    certificate: Rows
+    settings: Rows
+    reasons: Rows = ()
+    warnings: Sequence[str] = ()
+    versions: Rows = ()
+
+
+def write_page(path: Path, page: Page, source: Source) -> None:
+    """Write report.html; `source` gives the pixels of the crops."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("aoienet.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as out:
+        out.writelines(environment.get_template(TEMPLATE).generate(_context(page, source)))
+
+
+def severity(crack: Crack) -> tuple[float, float, int]:
+    """Sorting key: widest first, then longest, then by id."""
+    return (-float(crack.widths.max.value_px), -float(crack.length_px), int(crack.id))
+
+
+def _context(page: Page, source: Source) -> dict[str, Any]:
+    ranked = sorted(page.cracks, key=severity)
+    records = {crack.id: record(crack, page.scale, page.place) for crack in ranked[:TABLE_ROWS]}
+    unit = "px" if page.scale.mm_per_px is None else "mm"
+    return {
+        "page": page,
+        "unit": unit,
+        "rows": [_row(records[crack.id], unit) for crack in ranked[:TABLE_ROWS]],
+        "count": len(ranked),
+        "worst": _row(records[ranked[0].id], unit) if ranked else None,
+        "total_length": _number(sum(c.length_px for c in ranked) * (page.scale.mm_per_px or 1.0)),
+        "pieces": _pieces(page, ranked),
+        "drawn": min(len(ranked), DRAWN),
+        "crops": [{"row": _row(records[crack.id], unit), **_crop(crack, page, source)} for crack in ranked[:CROPS]],
+        "table_rows": TABLE_ROWS,
+    }
+
+
+def _row(values: dict[str, Value], unit: str) -> dict[str, str]:
+    """The record of a crack as text, lengths in the unit of the report, each with its uncertainty."""
+
+    def measured(name: str) -> str:
+        value, u = values[f"{name}_{unit}"], values[f"{name}_u_{unit}"]
+        return _measured(value, u)
+
+    width = measured("width_max")
+    return {
+        "id": str(values["id"]),
+        "place": f"{values['x_px']}, {values['y_px']}",
+        "size": f"{values['w_px']} × {values['h_px']}",
+        "width_max": ("at most " if values["width_upper_bound"] else "") + width,
+        "width_mean": measured("width_mean"),
+        "width_p95": measured("width_p95"),
+        "length": measured("length"),
+        "orientation": "unknown" if values["orientation_deg"] is None else f"{values['orientation_deg']:.0f}°",
+        "score": "none" if values["score_log_odds"] is None else f"{values['score_log_odds']:.2f}",
+        "probability": "none" if values["probability"] is None else f"{values['probability']:.2f}",
+    }
+
+
+def _measured(value: Any, u: Any) -> str:
+    """Value and uncertainty with the same decimals, two significant digits of the uncertainty (GUM, 7.2.6)."""
+    if value is None:
+        return "unknown"
+    if not u:
+        return f"{_number(value)} ± unknown" if u is None else _number(value)
+    digits = max(0, 1 - math.floor(math.log10(u)))
+    return f"{value:.{digits}f} ± {u:.{digits}f}"
+
+
+def _number(value: float) -> str:
+    """Three significant digits, never in powers of ten."""
+    digits = 2 if value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{digits}f}"
+
+
+def _pieces(page: Page, ranked: Sequence[Crack]) -> list[dict[str, Any]]:
+    """The map: the whole picture, or pieces of a long strip one after the other. Coordinates are pixels of the
+    picture."""
+    boxes = _cut(page.width, page.height)
+    made = []
+    for x0, y0, x1, y1 in boxes:
+        f = page.factor
+        small = page.thumb[y0 // f : -(-y1 // f), x0 // f : -(-x1 // f)]
+        step = -(-max(small.shape[:2]) // MAP_PX)
+        inside = [c for c in ranked[:DRAWN] if _meets(c.box_px, (x0, y0, x1, y1))]
+        span = max(x1 - x0, y1 - y0)
+        made.append(
+            {
+                "box": (x0, y0, x1 - x0, y1 - y0),
+                "image": _jpeg(shrink(small, step)),
+                "unlooked": _unlooked(page, (x0, y0, x1, y1)),
+                "lines": [(c.id, [_svg(p, span / MAP_PX) for p in c.paths_px]) for c in inside],
+                "marks": [_mark(c, (x0, y0), span) for c in inside[:MARKED]],
+                "cracks": len(inside),
+                "tall": y1 - y0 > x1 - x0,
+                "thin": f"{span / THIN:.3g}",
+                "letter": f"{span / LETTERS:.1f}",
+            }
+        )
+    return made
+
+
+def _cut(width: int, height: int) -> list[tuple[int, int, int, int]]:
+    long, short = max(width, height), min(width, height)
+    count = 1 if long <= LONG_STRIP * short else min(PIECES, -(-long // int(LONG_STRIP / 2 * short)))
+    edges = [long * i // count for i in range(count + 1)]
+    spans = list(zip(edges, edges[1:], strict=False))
+    return [(0, a, width, b) for a, b in spans] if height > width else [(a, 0, b, height) for a, b in spans]
+
+
+def _meets(box: tuple[int, int, int, int], piece: tuple[int, int, int, int]) -> bool:
+    return box[0] < piece[2] and box[2] > piece[0] and box[1] < piece[3] and box[3] > piece[1]
+
+
+def _mark(crack: Crack, corner: tuple[int, int], span: int) -> dict[str, Any]:
+    """A frame around a crack, and where its number stands: above it, or below where there is no room."""
+    pad, letter = max(4, span // 150), span / LETTERS
+    x, y, x1, y1 = crack.box_px[0] - pad, crack.box_px[1] - pad, crack.box_px[2] + pad, crack.box_px[3] + pad
+    baseline = y - letter / 4 if y - letter > corner[1] else y1 + letter
+    text_x = max(x, corner[0] + letter / 5)
+    return {"id": crack.id, "frame": (x, y, x1 - x, y1 - y), "x": f"{text_x:.1f}", "y": f"{baseline:.1f}"}
+
+
+def _unlooked(page: Page, box: tuple[int, int, int, int]) -> str:
+    """An SVG path of the cells that nobody looked at, runs of a row joined and equal rows stacked."""
+    x0, y0, x1, y1 = box
+    grain = max(page.cell_px, page.cell_px * (max(x1 - x0, y1 - y0) // (400 * page.cell_px)))
+    k = grain // page.cell_px
+    first, last, left, right = y0 // page.cell_px, -(-y1 // page.cell_px), x0 // page.cell_px, -(-x1 // page.cell_px)
+    cells = page.looked_HW[first:last, left:right]
+    cells = np.pad(cells, ((0, -len(cells) % k), (0, -cells.shape[1] % k)))
+    blank = np.logical_not(cells.reshape(len(cells) // k, k, -1, k).any(axis=(1, 3)))
+    parts, start = [], 0
+    for i in range(1, len(blank) + 1):
+        if i < len(blank) and (blank[i] == blank[start]).all():
+            continue
+        edge = np.diff(np.concatenate([[0], blank[start].astype(np.int8), [0]]))
+        for a, b in zip(np.flatnonzero(edge == 1), np.flatnonzero(edge == -1), strict=False):
+            x, y = left * page.cell_px + a * grain, first * page.cell_px + start * grain
+            w, h = min(int(b - a) * grain, x1 - x), min((i - start) * grain, y1 - y)
+            parts.append(f"M{x} {y}h{w}v{h}h{-w}z")
+        start = i
+    return "".join(parts)
+
+
+def _svg(points: np.ndarray, grain: float) -> str:
+    """Points (centres of pixels) as an SVG path in corner coordinates, points closer than `grain` left out."""
+    at = np.asarray(points, np.float64) + 0.5
+    steps = np.floor(np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(at, axis=0).T))]) / max(grain, 1e-9))
+    keep = np.concatenate([[True], np.diff(steps) > 0])
+    keep[-1] = True
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in at[keep])
+
+
+def _crop(crack: Crack, page: Page, source: Source) -> dict[str, Any]:
+    """The surroundings of a crack as photographed, at most CROP_PX per side, and its outline in the same coordinates."""
+    x0, y0, x1, y1 = crack.box_px
+    x0, y0 = max(0, x0 - CROP_MARGIN_PX), max(0, y0 - CROP_MARGIN_PX)
+    x1, y1 = min(page.width, x1 + CROP_MARGIN_PX), min(page.height, y1 + CROP_MARGIN_PX)
+    step = -(-max(x1 - x0, y1 - y0) // CROP_PX)
+    if step >= page.factor > 1:
+        f = page.factor
+        x0, y0, x1, y1 = x0 // f * f, y0 // f * f, min(page.width, -(-x1 // f) * f), min(page.height, -(-y1 // f) * f)
+        pixels = shrink(page.thumb[y0 // f : -(-y1 // f), x0 // f : -(-x1 // f)], max(1, step // f))
+    else:
+        bands = range(y0, y1, 64 * step)
+        pixels = np.concatenate([shrink(source.window(y, min(y + 64 * step, y1), x0, x1), step) for y in bands])
+    return {
+        "box": (x0, y0, x1 - x0, y1 - y0),
+        "shown": (pixels.shape[1], pixels.shape[0]),
+        "image": _jpeg(pixels),
+        "outline": [_svg(p, step / 2) + "z" for p in crack.polygons_px],
+        "step": step,
+    }
+
+
+def _jpeg(pixels: np.ndarray) -> str:
+    from PIL import Image
+
+    made = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(made, format="JPEG", quality=QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(made.getvalue()).decode()

@@ -1,0 +1,186 @@
+"""report.html: one file, no network, nothing run, hostile names harmless; the numbers and the geometry are right."""
+
+import base64
+import html.parser
+import io
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from tests.report.cracks import HEIGHT, WIDTH, scanned, surface
+
+from aoienet.report import page as pages
+from aoienet.report.page import Page, write_page
+from aoienet.report.records import Scale, place_of
+from aoienet.scan.sources import open_source
+
+VOID = {"meta", "path", "image", "use", "rect"}
+
+
+class Reader(html.parser.HTMLParser):
+    """Checks that elements close in order; collects attributes and text."""
+
+    def __init__(self):
+        super().__init__()
+        self.stack, self.seen, self.text = [], [], ""
+
+    def handle_starttag(self, tag, attributes):
+        self.seen.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.stack.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.seen.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.stack.pop() == tag
+
+    def handle_data(self, data):
+        if not self.stack or self.stack[-1] != "style":
+            self.text += data
+
+    def all(self, tag):
+        return [attributes for seen, attributes in self.seen if seen == tag]
+
+
+def page(name, cracks, *, scale=None, height=HEIGHT, width=WIDTH, mask=None, **changes):
+    result, looked = scanned(height, width, mask)
+    made = Page(
+        name, width, height, result.thumb, result.factor, looked, 32, cracks, scale or Scale(None, "no scale was given"),
+        place_of(None), 1 - looked.mean(), [("File", name)], [("Name", "toy")], [], [("Threshold", "0.5")],
+    )  # fmt: skip
+    return replace(made, **changes)
+
+
+def read(folder, made):
+    path = folder / "source.tif"
+    grey = (
+        surface()[0] if (made.height, made.width) == (HEIGHT, WIDTH) else np.zeros((made.height, made.width), np.uint8)
+    )
+    tifffile.imwrite(path, grey, tile=(64, 64))
+    with open_source(path, 3) as source:
+        write_page(folder / "report.html", made, source)
+    reader = Reader()
+    reader.raw = (folder / "report.html").read_text(encoding="utf-8")
+    reader.feed(reader.raw)
+    assert reader.stack == []
+    return reader
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 300])
+def test_the_page_is_whole_and_asks_for_nothing_outside(tmp_path, count):
+    cracks = [replace(surface()[2][i % 3], id=i + 1) for i in range(count)]
+    made = read(tmp_path, page("wall.tif", cracks, mask=surface()[1]))
+    assert not made.all("script") and not made.all("link") and not made.all("img")
+    for tag, attributes in made.seen:
+        assert not [name for name in attributes if name.startswith("on") or name == "src"]
+        if "href" in attributes:
+            assert attributes["href"].startswith(("data:image/jpeg;base64,", "#")), (tag, attributes["href"][:40])
+    assert not re.search(r"https?://|url\(|@import", made.raw)
+    assert f"{count} {'crack' if count == 1 else 'cracks'} found" in " ".join(made.text.split())
+    assert len(made.all("article")) == min(count, pages.CROPS) and made.text.count("Greatest width (px)") == (count > 0)
+
+
+def test_every_picture_has_a_text_and_every_reference_a_target(tmp_path):
+    made = read(tmp_path, page("wall.tif", surface()[2], mask=surface()[1]))
+    for attributes in made.all("svg"):
+        assert attributes["role"] == "img" and len(attributes["aria-label"]) > 10
+    ids = [attributes["id"] for _, attributes in made.seen if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for _, attributes in made.seen:
+        target = attributes.get("href", "") if attributes.get("href", "").startswith("#") else ""
+        assert not target or target[1:] in ids
+        assert "aria-labelledby" not in attributes or attributes["aria-labelledby"] in ids
+
+
+def test_a_hostile_name_is_text(tmp_path):
+    name = '"><script>alert(1)</script>&.tif'
+    made = read(tmp_path, page(name, [], warnings=["<b>bold</b>"]))
+    assert (
+        not made.all("script") and not made.all("b")[2:] and made.text.count(name) >= 2 and "<b>bold</b>" in made.text
+    )
+
+
+def test_numbers_have_their_unit_and_uncertainty(tmp_path):
+    cracks = surface()[2]
+    widest = min(cracks, key=pages.severity)
+    made = read(tmp_path, page("wall.tif", cracks, scale=Scale(0.5, "--mm-per-px"), mask=surface()[1]))
+    text = " ".join(made.text.split())
+    width, u = 0.5 * widest.widths.max.value_px, 0.5 * widest.widths.max.u_px
+    shown = re.search(r"([\d.]+) ± ([\d.]+) mm greatest width \(crack (\d+)\)", text)
+    assert int(shown[3]) == widest.id
+    assert float(shown[1]) == pytest.approx(width, abs=u) and float(shown[2]) == pytest.approx(u, rel=0.05)
+    assert "One pixel is 0.5 mm (--mm-per-px)." in text
+
+
+@pytest.mark.parametrize(
+    ("value", "u", "text"),
+    [(1.23456, 0.0312, "1.235 ± 0.031"), (1200.7, 15.2, "1201 ± 15"), (5.0, 0.0, "5.00"), (None, 1.0, "unknown"), (12.3, None, "12.3 ± unknown")],
+)  # fmt: skip
+def test_uncertainties_have_two_digits(value, u, text):
+    assert pages._measured(value, u) == text
+
+
+def test_the_map_shades_exactly_what_was_not_looked_at(tmp_path):
+    from PIL import ImageDraw
+
+    made = page("wall.tif", [], mask=surface()[1])
+    reader = read(tmp_path, made)
+    path = next(a["d"] for a in reader.all("path") if a.get("class") == "blank")
+    image = Image.new("1", (WIDTH, HEIGHT))
+    draw = ImageDraw.Draw(image)
+    for x, y, w, h in re.findall(r"M(\d+) (\d+)h(\d+)v(\d+)h-\d+z", path):
+        draw.rectangle((int(x), int(y), int(x) + int(w) - 1, int(y) + int(h) - 1), fill=1)
+    want = ~np.kron(made.looked_HW, np.ones((32, 32), bool))[:HEIGHT, :WIDTH]
+    np.testing.assert_array_equal(np.asarray(image), want)
+
+
+def test_a_crop_holds_the_pixels_around_the_crack(tmp_path):
+    grey, mask, cracks = surface()
+    reader = read(tmp_path, page("wall.tif", cracks[2:], mask=mask))
+    x, y, w, h = (int(v) for v in reader.all("svg")[1]["viewbox"].split())
+    image = next(a for a in reader.all("image") if a.get("id") == f"crop{cracks[2].id}")
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(image["href"].split(",")[1]))))
+    assert pixels.shape[:2] == (h, w)
+    assert np.abs(pixels[..., 0].astype(int) - grey[y : y + h, x : x + w]).mean() < 4
+
+
+@pytest.mark.parametrize(("height", "width"), [(6400, 420), (420, 6400)])
+def test_a_long_strip_is_shown_in_pieces_that_cover_it(tmp_path, height, width):
+    reader = read(tmp_path, page("strip.tif", [], height=height, width=width))
+    boxes = [[int(v) for v in a["viewbox"].split()] for a in reader.all("svg")]
+    assert len(boxes) > 3 and sum(w * h for _, _, w, h in boxes) == height * width
+    assert all(max(w, h) <= pages.LONG_STRIP * min(w, h) for _, _, w, h in boxes)
+
+
+def test_a_large_crack_is_shown_from_the_small_picture(tmp_path):
+    crack = replace(surface()[2][0], box_px=(0, 0, 3000, 2000))
+    result, looked = scanned(2000, 3000, factor=4)
+    made = replace(page("big.tif", [crack], height=2000, width=3000), thumb=result.thumb, factor=4, looked_HW=looked)
+    reader = read(tmp_path, made)
+    assert reader.all("svg")[1]["viewbox"] == "0 0 3000 2000" and "Shown 8 times smaller." in reader.text
+
+
+def test_a_missing_certificate_is_said(tmp_path):
+    assert "carries no certificate" in read(tmp_path, page("a.tif", [])).text
+    assert "carries no certificate" not in read(tmp_path, page("a.tif", [], certificate=[("n", "59")])).text
+
+
+def test_colors_have_contrast_and_paper_is_a4(tmp_path):
+    raw = read(tmp_path, page("a.tif", [])).raw
+    assert "size: A4" in raw
+
+    def luminance(color):
+        parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        return sum(
+            w * (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4)
+            for w, c in zip((0.2126, 0.7152, 0.0722), parts, strict=True)
+        )
+
+    for name in ("ink", "soft", "crack"):
+        color = re.search(rf"--{name}: (#[0-9a-f]{{6}})", raw)[1]
+        assert 1.05 / (luminance(color) + 0.05) >= 4.5  # WCAG 2.1, 1.4.3
