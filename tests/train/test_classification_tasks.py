@@ -53,7 +53,7 @@ def test_a_run_on_cifar10_ends_with_a_report_of_the_test_part(cifar, tmp_path, m
 def neu(cutmix: float) -> NeuClsTask:
     part = np.repeat([0, 1, 2], 12)
     data = neu_cls.NeuCls(tuple("abc" * 12), pictures(36, (40, 40)), np.arange(36) % 6, part, "made up", "0")
-    return NeuClsTask(recipes.get("neu_cls", ["batch=6", f"cutmix={cutmix}"]), data)
+    return NeuClsTask(recipes.get("neu_best", ["batch=6", f"augment.cutmix={cutmix}"]), data)
 
 
 def test_labels_are_soft_only_with_cutmix():

@@ -23,7 +23,7 @@ from aoienet.models.net import BinaryNet  # noqa: E402
 from aoienet.models.spec import Conv, Head, NetSpec, Stem  # noqa: E402
 from aoienet.models.zoo import aoienet, bnext, rbnn, siman  # noqa: E402
 from aoienet.train import loop, runs  # noqa: E402
-from aoienet.train.recipes import Recipe  # noqa: E402
+from aoienet.train.recipes import Data, Optim, Recipe  # noqa: E402
 
 CELLS = {"rbnn": rbnn.CELL, "siman": siman.CELL, "bnext": bnext.CELL, "aoienet": aoienet.CELL}
 STEPS = 5  # per epoch
@@ -36,17 +36,17 @@ class Dropped(BinaryNet):
         return torch.dropout(super().forward_features(x_NCHW), 0.2, self.training)
 
 
-def make_net(name, num_classes, in_channels):
+def make_net(recipe):
     return Dropped(
         NetSpec(
-            name=name,
+            name=recipe.model,
             stem=Stem("conv", (Conv(4, 3, 2),)),
             body=residual(((4, 1, 1), (8, 1, 2))),
-            cell=CELLS[name],
+            cell=CELLS[recipe.model],
             head=Head(batchnorm=True),
-            in_channels=in_channels,
+            in_channels=recipe.in_channels,
             input_hw=(16, 16),
-            num_classes=num_classes,
+            num_classes=len(recipe.classes),
         )
     )
 
@@ -85,8 +85,8 @@ class Toy:
 
 
 def recipe(model="rbnn", epochs=3, **changes):
-    fields = {"lr": 0.02, "warmup_epochs": 0.5} | changes
-    return Recipe(name="toy", dataset="toy", model=model, classes=("dark", "bright"), epochs=epochs, **fields)
+    fields = {"optim": Optim(lr=0.02, warmup_epochs=0.5, weight_decay=1e-2)} | changes
+    return Recipe("toy", model, ("dark", "bright"), Data("toy"), epochs=epochs, **fields)
 
 
 @pytest.fixture(autouse=True)
@@ -266,8 +266,8 @@ def test_a_loss_that_is_not_finite_names_the_first_layer_and_the_last_checkpoint
     def blow_up(module, args):
         return (args[0] * 1e30,) if next(calls) >= 7 else None
 
-    def make_hooked(*args, **kwargs):
-        net = make_net(*args, **kwargs)
+    def make_hooked(recipe):
+        net = make_net(recipe)
         net.units[1].act = Overflow()
         net.units[1].act.register_forward_pre_hook(blow_up)
         return net

@@ -56,9 +56,8 @@ def card(header: dict[str, Any], file_bytes: int, sha256: str) -> str:
         f"(W1/A{header['planes']} counted in bit planes), 1-bit weights, {file_bytes:,} bytes, sha256 `{sha256}`."
     )
     lines += ["", f"- classes: {', '.join(header['classes'])}"]
-    lines += [
-        f"- data: {recipe['dataset']}, split `{recipe['split']}`, split seed {recipe['split_seed']}: {result['split']}"
-    ]
+    data = recipe["data"]
+    lines += [f"- data: {data['set']}, split `{data['split']}`, split seed {data['split_seed']}: {result['split']}"]
     lines += [f"- training: {recipe['epochs']} epochs, seed {recipe['seed']}, the last epoch is the result; one run"]
     lines += [f"- command: `{result['command']}`"]
     if "scan" in header:
@@ -67,7 +66,7 @@ def card(header: dict[str, Any], file_bytes: int, sha256: str) -> str:
             f"- blocks of {scan['block_px']} px every {scan['block_stride_px']} px; a decision sees {scan['halo_px']} px around; "
         ]
         lines[-1] += (
-            f"threshold {scan['threshold']:.3f} (log-odds), chosen on validation photographs to keep {percent(recipe['keep_recall'])} of their crack blocks"
+            f"threshold {scan['threshold']:.3f} (log-odds), chosen on validation photographs to keep {percent(recipe['blocks']['keep_recall'])} of their crack blocks"
         )
     lines += [
         "",

@@ -6,48 +6,27 @@ batches depend on (seed, epoch, index) alone, so the steps that are done are ski
 
 from __future__ import annotations
 
-import math
 import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import torch
 
-from aoienet.train import plots, runs
-from aoienet.train.recipes import Recipe
-from aoienet.train.state import Run, Sums, interrupts_wait, other_roundings, restore, save, tell_progress
-from aoienet.train.tasks import Batch, open_task
+from aoienet.train import networks, plots, runs, show, watch
+from aoienet.train.distill import open_teacher
+from aoienet.train.finish import reestimate
+from aoienet.train.recipes import Recipe, recipe_dict
+from aoienet.train.schedule import learning_rate, make_optimiser, phases
+from aoienet.train.show import Bars
+from aoienet.train.state import Run, Sums, begin_epoch, interrupts_wait, other_roundings, restore, save
+from aoienet.train.tasks import Batch, open_task, still_jobs
 
 CHECKPOINT_SECONDS = 120.0  # at most this much work is lost, apart from the one after every epoch
-
-
-def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
-    """Linear warm-up, then cosine or linear to lr_last."""
-    warmup = recipe.warmup_epochs * steps_per_epoch
-    total = recipe.epochs * steps_per_epoch
-    if step < warmup:
-        return recipe.lr * (step + 1) / max(1.0, warmup)
-    done = (step - warmup) / max(1.0, total - warmup)
-    left = 0.5 * (1 + math.cos(math.pi * done)) if recipe.schedule == "cosine" else 1 - done
-    return recipe.lr_last + (recipe.lr - recipe.lr_last) * left
-
-
-def make_optimiser(net: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW; weight decay on convolution weights only, never on alpha, beta, BN, slopes, biases."""
-
-    def is_kernel(p: torch.Tensor) -> bool:  # OIHW; 1C11 is a constant per channel
-        return p.ndim == 4 and p.shape[0] > 1 and p[0].numel() > 1
-
-    kernels = [p for p in net.parameters() if is_kernel(p)]
-    others = [p for p in net.parameters() if not is_kernel(p)]
-    groups = [{"params": kernels, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=recipe.lr)
 
 
 def prefetch(jobs: Sequence[Callable[[], Batch]], workers: int) -> Iterator[Batch]:
@@ -64,20 +43,6 @@ def prefetch(jobs: Sequence[Callable[[], Batch]], workers: int) -> Iterator[Batc
         finally:
             for future in waiting:
                 future.cancel()
-
-
-@contextmanager
-def progress(total: int, done: int, text: str) -> Iterator[Callable[[], None]]:
-    """A bar on stderr when it is a terminal; otherwise nothing."""
-    if not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(text, total=total, completed=done)
-        yield lambda: bar.advance(task)
 
 
 def seed_all(seed: int) -> None:
@@ -118,73 +83,101 @@ def stop_not_finite(run: Run, what: str, x: torch.Tensor) -> NoReturn:
     raise FloatingPointError(
         f"{what} in epoch {run.epoch + 1}, step {run.steps + 1}; first output that is not finite: "
         f"{first_not_finite(run.net, x)}. Last good checkpoint: {kept}. "
-        f"Train again into another --out with a lower lr (now {r.lr:g}) or clip_norm (now {r.clip_norm:g})"
+        f"Train again into another --out with a lower lr (now {r.optim.lr:g}) or clip_norm (now {r.optim.clip_norm:g})"
     )
+
+
+def on_device(run: Run, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pictures, channels last, and labels; a task may have them there already."""
+    x, y = (torch.as_tensor(part).to(run.recipe.device, non_blocking=True) for part in batch)
+    return x.contiguous(memory_format=torch.channels_last), y
+
+
+def logits_of(run: Run, x: torch.Tensor) -> torch.Tensor:
+    """float32, in BF16 arithmetic where the recipe says so."""
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=run.recipe.bf16):
+        return run.forward(x).float()
 
 
 def train_step(run: Run, batch: Batch, steps_per_epoch: int) -> None:
     """One batch; position and sums move with the weights."""
     net, optimiser, task, recipe, sums = run.net, run.optimiser, run.task, run.recipe, run.sums
-    x = torch.from_numpy(batch[0]).to(recipe.device).contiguous(memory_format=torch.channels_last)
-    y = torch.from_numpy(batch[1]).to(recipe.device)
+    x, y = on_device(run, batch)
     lr = learning_rate(recipe, run.epoch * steps_per_epoch + run.steps, steps_per_epoch)
     for group in optimiser.param_groups:
         group["lr"] = lr
-    logits = net(x)
+    logits = logits_of(run, x)
     loss = task.loss(logits, y)
+    if run.teacher is not None:
+        loss = run.teacher.joined(x, logits, loss)
     if not torch.isfinite(loss):
         stop_not_finite(run, f"the loss is {loss.item()}", x)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    norm = torch.nn.utils.clip_grad_norm_(net.parameters(), recipe.clip_norm)
+    norm = torch.nn.utils.clip_grad_norm_(net.parameters(), recipe.optim.clip_norm)
     if not torch.isfinite(norm):  # the step would make the weights NaN, and the next checkpoint worthless
         stop_not_finite(run, f"the length of the gradient is {norm.item()}", x)
     optimiser.step()
+    if run.average is not None:
+        run.average.update(net)
     hits, seen = task.correct(logits.detach(), y)
     sums.loss, sums.samples, sums.lr = sums.loss + loss.item() * len(x), sums.samples + len(x), lr
     sums.right, sums.counted = sums.right + hits, sums.counted + seen
     run.steps += 1
 
 
-def train_epoch(run: Run) -> dict:
+def train_epoch(run: Run, bars: Bars) -> dict:
     """The steps of this epoch that are not done yet; returns its row of the metrics."""
     jobs = run.task.epoch_jobs(run.epoch)
     run.net.train()
     if not run.begun:
         with interrupts_wait():
-            tell_progress(run)
-            run.begun = True
-    with progress(len(jobs), run.steps, f"epoch {run.epoch + 1}/{run.recipe.epochs}") as advance:
-        for batch in prefetch(jobs[run.steps :], run.recipe.workers):
-            with interrupts_wait():
-                train_step(run, batch, len(jobs))
-            advance()
-            if time.monotonic() - run.saved_at >= CHECKPOINT_SECONDS:
-                save(run)
+            begin_epoch(run)
+    bars.epoch(run, len(jobs))
+    for batch in prefetch(jobs[run.steps :], run.recipe.data.workers):
+        with interrupts_wait():
+            train_step(run, batch, len(jobs))
+        bars.step(run)
+        if time.monotonic() - run.saved_at >= CHECKPOINT_SECONDS:
+            save(run)
     sums = run.sums
     row = {"epoch": run.epoch + 1, "lr": sums.lr, "loss": sums.loss / sums.samples}
     row["train_accuracy"] = sums.right / max(1, sums.counted)
-    distances = list(getattr(run.net, "plane_distance", dict)().values())
-    return row | ({"plane_distance": float(np.mean(distances))} if distances else {})
+    return row | watch.metrics(run.net, run.bits)
 
 
 def train_epochs(run: Run, say: Callable[[str], None]) -> None:
     """Up to the last epoch, with a checkpoint after each one, and before Ctrl-C leaves."""
     run.saved_at = run.counted_to = time.monotonic()
     try:
-        while run.epoch < run.recipe.epochs:
-            row = train_epoch(run) | run.task.validate(run.net)
-            run.count_seconds()
-            row["seconds"] = round(run.sums.seconds, 3)
-            with interrupts_wait():
-                run.history.append(row)
-                run.begun, run.steps, run.sums = False, 0, Sums()
-            save(run)
-            write_history(run)
-            say(_line(row))
+        with show.bars(run) as bars:
+            while run.epoch < run.recipe.epochs:
+                row = train_epoch(run, bars) | run.task.validate(run.net)
+                run.count_seconds()
+                row["seconds"] = round(run.sums.seconds, 3)
+                with interrupts_wait():
+                    run.history.append(row)
+                    run.begun, run.steps, run.sums = False, 0, Sums()
+                save(run)
+                write_history(run)
+                say(show.line(row))
     except KeyboardInterrupt:
         save(run)
         raise
+
+
+def finish(run: Run) -> None:
+    """What the recipe has for the end; the checkpoint then holds the network as it is handed out."""
+    how = run.recipe.finish
+    if run.finished or not how.bn_batches:
+        return
+    if run.average is not None:
+        run.average.put_into(run.net)
+    jobs = still_jobs(run.task, run.recipe.epochs)[: how.bn_batches]
+    batches = (on_device(run, batch)[0] for batch in prefetch(jobs, run.recipe.data.workers))
+    reestimate(run.net, batches, lambda x: logits_of(run, x))
+    run.finished = True
+    save(run)
 
 
 def write_history(run: Run) -> None:
@@ -193,25 +186,16 @@ def write_history(run: Run) -> None:
     plots.curves(run.history, run.out / "curves.png")
 
 
-def _line(row: dict) -> str:
-    words = [f"epoch {row['epoch']:3d}"]
-    words += [f"{k} {v:.4g}" for k, v in row.items() if k != "epoch"]
-    return "  ".join(words)
-
-
-def prepare(recipe: Recipe, root: Path, out: Path, make_net: Callable[..., torch.nn.Module] | None) -> Run:
+def prepare(recipe: Recipe, root: Path, out: Path, make_net: Callable[[Recipe], torch.nn.Module]) -> Run:
     """Data, network, optimiser; nothing is written."""
-    if make_net is None:
-        from aoienet.models import create_model
-
-        make_net = create_model
     task = open_task(recipe, root)
     recipe = task.recipe  # with what the data decides
     seed_all(recipe.seed)
-    model_kwargs = {"num_classes": len(recipe.classes), "in_channels": recipe.in_channels}
-    net = make_net(recipe.model, **model_kwargs)
-    net = net.to(recipe.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Run(recipe, task, net, make_optimiser(net, recipe), out, model_kwargs)
+    net: Any = make_net(recipe)
+    net = net.to(recipe.device).to(memory_format=torch.channels_last)
+    optimiser = make_optimiser(net, recipe, phases(recipe)[0])
+    forward = torch.compile(net) if recipe.compile else net
+    return Run(recipe, task, net, optimiser, out, forward, open_teacher(recipe))
 
 
 def train(
@@ -222,7 +206,7 @@ def train(
     resume: bool = False,
     command: str = "",
     say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True),
-    make_net: Callable[..., torch.nn.Module] | None = None,
+    make_net: Callable[[Recipe], torch.nn.Module] = networks.build,
 ) -> dict:
     """Train a recipe; returns the result that is also written to out/result.json."""
     out = Path(out)
@@ -232,14 +216,7 @@ def train(
     run = prepare(recipe, Path(root), out, make_net)
     if saved is not None:
         restore(run, saved)
-    run.about = {
-        "recipe": runs.recipe_dict(run.recipe),
-        "split": run.task.split,
-        "data_hash": run.task.data_hash,
-        "environment": runs.environment(),
-        "command": command,
-        "weights": sum(p.numel() for p in run.net.parameters()),
-    }
+    run.about = about(run, command)
     out.mkdir(parents=True, exist_ok=True)
     report_data(run, say)
     runs.write_json(out / "recipe.json", run.about)
@@ -249,7 +226,21 @@ def train(
     if run.history:
         write_history(run)  # a kill may have come between the checkpoint and these files
     train_epochs(run, say)
+    finish(run)
     return write_result(run)
+
+
+def about(run: Run, command: str) -> dict:
+    """What is stored beside the result: enough to make it again, and to see that it is the same."""
+    return {
+        "recipe": recipe_dict(run.recipe),
+        "split": run.task.split,
+        "data_hash": run.task.data_hash,
+        "teacher": run.teacher.digest if run.teacher is not None else None,
+        "environment": runs.environment(),
+        "command": command,
+        "weights": sum(p.numel() for p in run.net.parameters()),
+    }
 
 
 def report_data(run: Run, say: Callable[[str], None]) -> None:
@@ -265,6 +256,8 @@ def write_result(run: Run) -> dict:
     """Test scores, result.json and confusion.png."""
     result = run.task.result(run.net)
     result |= run.about | {"epochs_done": run.epoch, "last_epoch": run.history[-1] if run.history else {}}
+    if run.finished:
+        result["finished"] = run.task.validate(run.net)
     result["seconds"] = sum(row["seconds"] for row in run.history)
     if "confusion" in result:
         plots.confusion(result["confusion"], run.recipe.classes, run.out / "confusion.png")

@@ -12,42 +12,51 @@ from torch.nn import functional as F
 
 from aoienet.data import augment, metrics, transform
 from aoienet.data.datasets import cifar10
+from aoienet.train import networks
 from aoienet.train.recipes import Recipe
-from aoienet.train.tasks import Batch, predict
+from aoienet.train.tasks import Batch, predict, starts
 
 PAD_PX = 4
+READS = ("data.val_fraction", "input.kind", "augment.flips")
 
 
 def open_task(recipe: Recipe, root: Path) -> Cifar10Task:
     """Read the data."""
-    return Cifar10Task(recipe, cifar10.load(root, recipe.split_seed, recipe.val_fraction))
+    return Cifar10Task(recipe, cifar10.load(root, recipe.data.split_seed, recipe.data.val_fraction))
 
 
 class Cifar10Task:
     """Random crop out of a picture with 4 px of black around it, flip; pixels raw or centred as the stem wants them."""
 
     def __init__(self, recipe: Recipe, data: cifar10.Cifar10) -> None:
-        self.recipe, self.data = recipe, data
+        self.recipe, self.data, self.transform = recipe, data, networks.transform(recipe)
         self.split, self.data_hash = data.split, data.data_hash
         self.count = {part: len(labels) for part, labels in data.labels.items()}
-        if recipe.limit:
-            self.count = {part: min(recipe.limit, n) for part, n in self.count.items()}
-            self.split += f"; limited to the first {recipe.limit} per part"
+        if recipe.data.limit:
+            self.count = {part: min(recipe.data.limit, n) for part, n in self.count.items()}
+            self.split += f"; limited to the first {recipe.data.limit} per part"
 
     def _input(self, images_NHWC: np.ndarray) -> np.ndarray:
-        x = transform.apply(images_NHWC, self.recipe.transform)
+        x = transform.apply(images_NHWC, self.transform)
         return np.ascontiguousarray(x.transpose(0, 3, 1, 2)).astype(np.float32)
 
     def _batch(self, epoch: int, start: int, index: np.ndarray) -> Batch:
         rng = np.random.default_rng([self.recipe.seed, epoch, start])
-        images = augment.flip_and_crop(rng, self.data.images["train"][index], PAD_PX)
+        images = augment.flip_and_crop(rng, self.data.images["train"][index], PAD_PX, self.recipe.augment.flips)
         return self._input(images), self.data.labels["train"][index]
 
     def epoch_jobs(self, epoch: int) -> list[Callable[[], Batch]]:
         order = np.random.default_rng([self.recipe.seed, epoch]).permutation(self.count["train"])
         size = self.recipe.batch
-        starts = [i for i in range(0, len(order), size) if len(order) - i > 1 or i == 0]  # no batch of one
-        return [partial(self._batch, epoch, i, order[i : i + size]) for i in starts]
+        return [partial(self._batch, epoch, i, order[i : i + size]) for i in starts(len(order), size)]
+
+    def _still(self, index: np.ndarray) -> Batch:
+        return self._input(self.data.images["train"][index]), self.data.labels["train"][index]
+
+    def still_jobs(self) -> list[Callable[[], Batch]]:
+        order = np.random.default_rng(self.recipe.seed).permutation(self.count["train"])
+        size = self.recipe.batch
+        return [partial(self._still, order[i : i + size]) for i in starts(len(order), size)]
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
