@@ -35,6 +35,16 @@ RESULT = {
     "command": "aoienet train --recipe blocks",
     "threshold": -0.5,
     "temperature": 1.5,
+    "certificate": {
+        "threshold": -0.5,
+        "photographs": 20,
+        "cracks": 40,
+        "cracks_missed": 3,
+        "photographs_with_a_missed_crack": 2,
+        "photographs_with_a_missed_crack_at_most": 0.283,
+        "photographs_without_any_crack_found": 0,
+        "photographs_without_any_crack_found_at_most": 0.139,
+    },
 }
 
 
@@ -66,6 +76,9 @@ def test_pack_writes_file_and_card_and_verify_finds_no_differing_bit(run_folder,
     assert model.scan["threshold"] == -0.5 and model.scan["halo_px"] == 64
     text = out.with_suffix(".md").read_text()
     assert "75.00 %" in text and "by photograph" in text and "| clean | 2 |" in text
+    assert "37 of 40" in text and "a crack missed: 2 of 20 photographs; with 95 % confidence at most 28.30 %" in text
+    meta = model.header["meta"]
+    assert meta["certificate"] == RESULT["certificate"] and "certificate" not in meta["result"]
     answer = call("verify", out, run_folder, "--blocks", 100, "--full", 1, "--json")
     assert answer.exit_code == 0, answer.output
     document = json.loads(answer.stdout)

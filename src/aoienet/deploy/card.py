@@ -43,6 +43,24 @@ def test_rows(parts: dict[str, Any]) -> list[str]:
     return lines
 
 
+def certificate_text(found: dict[str, Any]) -> str:
+    """The certificate of the threshold in words."""
+    photos = found["photographs"]
+    rows = (
+        ("no crack found at all", "photographs_without_any_crack_found"),
+        ("a crack missed", "photographs_with_a_missed_crack"),
+    )
+    lines = [
+        f"- {text}: {found[key]} of {photos} photographs; with 95 % confidence at most {percent(found[f'{key}_at_most'])} of such photographs"
+        for text, key in rows
+    ]
+    head = (
+        f"Certificate of the threshold, from {photos} test photographs that did not choose it. A crack (8-connected, 20 px or more) is found "
+        f"when a block that it touches is kept: {found['cracks'] - found['cracks_missed']} of {found['cracks']} are."
+    )
+    return "\n".join([head, "", *lines, "", "It holds for photographs like these, not for other surfaces or cameras."])
+
+
 def card(header: dict[str, Any], file_bytes: int, sha256: str) -> str:
     """Markdown text. Raises KeyError where the run has no result (train it to the end first)."""
     meta, result = header["meta"], header["meta"]["result"]
@@ -87,4 +105,6 @@ def card(header: dict[str, Any], file_bytes: int, sha256: str) -> str:
             *class_table(result["at_threshold"]),
         ]
         lines += ["", *test_rows(result["test"])]
+    if "certificate" in meta:
+        lines += ["", certificate_text(meta["certificate"])]
     return "\n".join([*lines, ""])

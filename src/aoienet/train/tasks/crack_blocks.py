@@ -157,6 +157,8 @@ class CrackBlocksTask:
             out["auc"] = metrics.auc(score, truth)
             at = metrics.classification_report(truth, score >= threshold, r.classes)
             out["at_threshold"] = at
+            pictures, found = [self.test[i] for i in masked], list(scores[masked])
+            out["certificate"] = data.certificate(pictures, found, threshold, r.blocks.px, r.blocks.stride_px)
         sources = data.score_parts(self.test, list(scores), threshold, r.blocks.px, r.blocks.stride_px)
         return out | {
             "temperature": temperature,
