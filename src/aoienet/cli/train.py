@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from aoienet.train.recipes import Recipe
 
 
 def register(app: typer.Typer) -> None:
@@ -18,7 +21,8 @@ def register(app: typer.Typer) -> None:
 def train(
     data: Annotated[Path, typer.Option(help="Folder that holds neu_cls/, deepcrack256/, ...")],
     out: Annotated[Path, typer.Option(help="Run folder.")],
-    recipe: Annotated[str, typer.Option(help="Name of a recipe.")],
+    recipe: Annotated[str | None, typer.Option(help="Name of a recipe.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Or a file: the recipe.toml of a run folder.")] = None,
     override: Annotated[list[str] | None, typer.Option("-o", "--override", help="key=value of the recipe.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, order and augmentation.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint, bit by bit.")] = False,
@@ -29,7 +33,7 @@ def train(
     try:
         import torch
 
-        from aoienet.train import loop, recipes
+        from aoienet.train import loop
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
@@ -41,7 +45,7 @@ def train(
     # the command that gives the same run from nothing: a resumed run is the same bit by bit
     command = "aoienet " + " ".join(word for word in sys.argv[1:] if word != "--resume")
     try:
-        result = loop.train(recipes.get(recipe, words), data, out, resume=resume, command=command)
+        result = loop.train(chosen(recipe, config, words), data, out, resume=resume, command=command)
     except KeyboardInterrupt:
         kept = (out / "checkpoint.pt").is_file()
         what = "resume with --resume" if kept else "no checkpoint was reached yet, start again"
@@ -58,3 +62,14 @@ def train(
         counts = f"{result['correct']} of {result['count']}"
         typer.echo(f"accuracy {result['accuracy']:.4f} ({low:.4f} to {high:.4f}), {counts}")
     typer.echo(str(out / "result.json"))
+
+
+def chosen(name: str | None, config: Path | None, words: list[str]) -> Recipe:
+    """The recipe of that name or file, with overrides. Raises ValueError: none or both."""
+    from aoienet.train import recipes
+
+    if name is not None and config is None:
+        return recipes.get(name, words)
+    if config is not None and name is None:
+        return recipes.override(recipes.read_toml(config), words)
+    raise ValueError(f"give --recipe NAME (known: {', '.join(recipes.names())}) or --config FILE")

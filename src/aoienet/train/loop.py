@@ -20,7 +20,7 @@ import torch
 from aoienet.train import networks, plots, runs, show, watch
 from aoienet.train.distill import open_teacher
 from aoienet.train.finish import reestimate
-from aoienet.train.recipes import Recipe, recipe_dict
+from aoienet.train.recipes import Recipe, recipe_dict, to_toml
 from aoienet.train.schedule import learning_rate, make_optimiser, phases
 from aoienet.train.show import Bars
 from aoienet.train.state import Run, Sums, begin_epoch, interrupts_wait, other_roundings, restore, save
@@ -220,6 +220,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     report_data(run, say)
     runs.write_json(out / "recipe.json", run.about)
+    runs.write_atomic(out / "recipe.toml", to_toml(run.recipe).encode())
     say(f"{recipe.name}: {run.task.split}; {run.about['weights']:,} parameters, {torch.get_num_threads()} threads")
     for line in other_roundings(saved, run.about["environment"]) if saved is not None else []:
         say(line)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from aoienet import __version__
 from aoienet.train import networks
 from aoienet.train.recipes import recipe_dict, recipe_from
 
@@ -188,6 +189,7 @@ def git_hash() -> str:
 def environment() -> dict:
     """Versions, machine, commit."""
     return {
+        "aoienet": __version__,
         "git": git_hash(),
         "python": platform.python_version(),
         "torch": str(torch.__version__),

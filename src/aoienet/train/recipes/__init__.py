@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterable
 
-from aoienet.train.recipes._forms import override, recipe_dict, recipe_from
+from aoienet.train.recipes._forms import override, read_toml, recipe_dict, recipe_from, to_toml
 from aoienet.train.recipes._groups import (
     Augment,
     Blocks,
@@ -45,8 +45,10 @@ __all__ = [
     "hint",
     "names",
     "override",
+    "read_toml",
     "recipe_dict",
     "recipe_from",
+    "to_toml",
 ]
 
 

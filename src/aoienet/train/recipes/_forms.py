@@ -1,15 +1,23 @@
-"""Other forms of a Recipe: overrides in words, plain values, TOML."""
+"""Other forms of a Recipe: overrides in words, plain values, a TOML file."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
+import sys
 import types
 import typing
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from aoienet.train.recipes._flat import is_flat, nested
 from aoienet.train.recipes._groups import Recipe, flat, hint
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 SWITCH = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
 
@@ -39,6 +47,33 @@ def recipe_from(document: Mapping[str, Any]) -> Recipe:
     Raises    ValueError: keys that this version does not know.
     """
     return _built(Recipe, nested(document) if is_flat(document) else document, "")
+
+
+def to_toml(recipe: Recipe) -> str:
+    """Everything that the recipe says; what is None is left out."""
+    values, groups = [], []
+    for key, value in recipe_dict(recipe).items():
+        if isinstance(value, dict):
+            lines = [f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in value.items() if v is not None]
+            groups += ["", f"[{key}]", *lines]
+        else:
+            values.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")
+    return "\n".join([*values, *groups, ""])
+
+
+def read_toml(path: Path) -> Recipe:
+    """The recipe that `to_toml` wrote, or that a person did. Raises ValueError: no TOML, unknown keys, values of another type."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no TOML file: {error}") from error
+    missing = [key for key in ("name", "model", "classes", "data") if key not in document]
+    if missing:
+        raise ValueError(f"{path} lacks {', '.join(missing)}; a run folder's recipe.toml has all that a recipe needs")
+    try:
+        return recipe_from(document)
+    except TypeError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _type_of(recipe: Any, key: str) -> Any:
@@ -93,5 +128,21 @@ def _built(kind: Any, document: Mapping[str, Any], prefix: str) -> Any:
     for key, value in document.items():
         if dataclasses.is_dataclass(types_of[key]):
             value = _built(types_of[key], value, f"{prefix}{key}.")
-        values[key] = tuple(value) if isinstance(value, list) else value
+        values[key] = _checked(prefix + key, types_of[key], value)
     return kind(**values)
+
+
+def _checked(key: str, kind: Any, value: Any) -> Any:
+    """A stored value as the field has it: lists become tuples, whole numbers may stand for floats. Raises ValueError."""
+    if dataclasses.is_dataclass(kind):
+        return value
+    allowed = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    if typing.get_origin(kind) is tuple and isinstance(value, (list, tuple)):
+        item = typing.get_args(kind)[0]
+        return tuple(_checked(f"{key}[{i}]", item, v) for i, v in enumerate(value))
+    if float in allowed and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) not in allowed:
+        wanted = " or ".join(getattr(k, "__name__", str(k)) for k in allowed)
+        raise ValueError(f"{key} is a {wanted}; received {value!r}")
+    return value
