@@ -111,7 +111,7 @@ def test_files_of_a_run(root, tmp_path):
     out = tmp_path / "run"
     result = loop.train(recipe(1), root, out, make_net=make_net, say=lambda t: None)
     there = {p.name for p in out.iterdir()}
-    files = "checkpoint.pt confusion.png curves.png metrics.csv metrics.jsonl recipe.json recipe.toml result.json"
+    files = "checkpoint.pt confusion.png curves.png metrics.csv metrics.jsonl recipe.json recipe.toml report.html result.json"
     assert there == set(files.split())
     row = json.loads((out / "metrics.jsonl").read_text())
     assert {"epoch", "lr", "loss", "train_accuracy", "val_accuracy", "seconds"} <= row.keys()

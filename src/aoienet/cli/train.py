@@ -27,13 +27,15 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Seed of weights, order and augmentation.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint, bit by bit.")] = False,
     threads: Annotated[int | None, typer.Option(help="Threads of PyTorch.")] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write OUT/tensorboard too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON document.")] = False,
 ) -> None:
-    """Train a network; writes metrics, curves, checkpoint and result into the run folder."""
+    """Train a network; writes metrics, curves, checkpoint, result and report.html into the run folder."""
     try:
         import torch
 
         from aoienet.train import loop
+        from aoienet.train.board import Board
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
@@ -45,13 +47,15 @@ def train(
     # the command that gives the same run from nothing: a resumed run is the same bit by bit
     command = "aoienet " + " ".join(word for word in sys.argv[1:] if word != "--resume")
     try:
-        result = loop.train(chosen(recipe, config, words), data, out, resume=resume, command=command)
+        watcher = Board(out) if tensorboard else None
+        made = chosen(recipe, config, words)
+        result = loop.train(made, data, out, resume=resume, command=command, watcher=watcher)
     except KeyboardInterrupt:
         kept = (out / "checkpoint.pt").is_file()
         what = "resume with --resume" if kept else "no checkpoint was reached yet, start again"
         typer.echo(f"stopped; {what} (run folder {out})", err=True)
         raise typer.Exit(130) from None
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
     if as_json:

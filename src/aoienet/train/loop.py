@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 
-from aoienet.train import networks, plots, runs, show, watch
+from aoienet.train import networks, plots, report, runs, show, watch
 from aoienet.train.distill import open_teacher
 from aoienet.train.finish import reestimate
 from aoienet.train.recipes import Recipe, recipe_dict, to_toml
@@ -26,6 +26,7 @@ from aoienet.train.show import Bars
 from aoienet.train.state import Run, Sums, begin_epoch, interrupts_wait, other_roundings, restore, save
 from aoienet.train.tasks import Batch, open_task, still_jobs
 
+DRAW_SECONDS = 60.0  # between two drawings of the curves; the last ones are drawn at the end
 CHECKPOINT_SECONDS = 120.0  # at most this much work is lost, apart from the one after every epoch
 
 
@@ -146,7 +147,7 @@ def train_epoch(run: Run, bars: Bars) -> dict:
     return row | watch.metrics(run.net, run.bits)
 
 
-def train_epochs(run: Run, say: Callable[[str], None]) -> None:
+def train_epochs(run: Run, say: Callable[[str], None], watcher: Callable[[dict], None] | None) -> None:
     """Up to the last epoch, with a checkpoint after each one, and before Ctrl-C leaves."""
     run.saved_at = run.counted_to = time.monotonic()
     try:
@@ -161,6 +162,8 @@ def train_epochs(run: Run, say: Callable[[str], None]) -> None:
                 save(run)
                 write_history(run)
                 say(show.line(row))
+                if watcher is not None:
+                    watcher(row)
     except KeyboardInterrupt:
         save(run)
         raise
@@ -181,9 +184,22 @@ def finish(run: Run) -> None:
 
 
 def write_history(run: Run) -> None:
-    """metrics.jsonl, metrics.csv and curves.png of the whole epochs."""
+    """metrics.jsonl and metrics.csv of the whole epochs; now and then what is drawn of them."""
     runs.write_metrics(run.out, run.history)
+    if time.monotonic() - run.drawn_at >= DRAW_SECONDS:
+        draw(run, None)
+        run.drawn_at = time.monotonic()
+
+
+def draw(run: Run, result: dict | None) -> None:
+    """curves.png, layers.png, confusion.png, report.html."""
+    if not run.history:
+        return
     plots.curves(run.history, run.out / "curves.png")
+    plots.layers(run.history, run.out / "layers.png")
+    if result is not None and "confusion" in result:
+        plots.confusion(result["confusion"], run.recipe.classes, run.out / "confusion.png")
+    report.write(run.out, run.recipe, run.history, run.about, result)
 
 
 def prepare(recipe: Recipe, root: Path, out: Path, make_net: Callable[[Recipe], torch.nn.Module]) -> Run:
@@ -207,8 +223,10 @@ def train(
     command: str = "",
     say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True),
     make_net: Callable[[Recipe], torch.nn.Module] = networks.build,
+    watcher: Callable[[dict], None] | None = None,
 ) -> dict:
-    """Train a recipe; returns the result that is also written to out/result.json."""
+    """Train a recipe; returns the result that is also written to out/result.json. `watcher` is called with the metrics of every
+    epoch."""
     out = Path(out)
     if not resume and (out / "checkpoint.pt").exists():
         raise FileExistsError(f"{out} holds a run; use --resume or another --out")
@@ -226,7 +244,7 @@ def train(
         say(line)
     if run.history:
         write_history(run)  # a kill may have come between the checkpoint and these files
-    train_epochs(run, say)
+    train_epochs(run, say, watcher)
     finish(run)
     return write_result(run)
 
@@ -254,13 +272,12 @@ def report_data(run: Run, say: Callable[[str], None]) -> None:
 
 
 def write_result(run: Run) -> dict:
-    """Test scores, result.json and confusion.png."""
+    """Test scores: result.json, and what is drawn."""
     result = run.task.result(run.net)
     result |= run.about | {"epochs_done": run.epoch, "last_epoch": run.history[-1] if run.history else {}}
     if run.finished:
         result["finished"] = run.task.validate(run.net)
     result["seconds"] = sum(row["seconds"] for row in run.history)
-    if "confusion" in result:
-        plots.confusion(result["confusion"], run.recipe.classes, run.out / "confusion.png")
     runs.write_json(run.out / "result.json", result)
+    draw(run, result)
     return runs.finite(result)

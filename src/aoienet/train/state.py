@@ -44,7 +44,8 @@ class Run:
     begun         the network knows the progress of this epoch and has renewed its state for it (begin_epoch)
     finished      what the recipe has for the end is done
     saved         epoch and steps of the last checkpoint, None before the first
-    saved_at      when that was; counted_to: up to when sums.seconds is counted; both time.monotonic()
+    saved_at      when that was; counted_to: up to when sums.seconds is counted; drawn_at: when the curves were drawn last; all
+                  time.monotonic()
     """
 
     recipe: Recipe
@@ -65,6 +66,7 @@ class Run:
     saved: tuple[int, int] | None = None
     saved_at: float = field(default_factory=time.monotonic)
     counted_to: float = field(default_factory=time.monotonic)
+    drawn_at: float = field(default_factory=time.monotonic)
 
     @property
     def epoch(self) -> int:
