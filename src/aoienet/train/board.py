@@ -18,7 +18,8 @@ class Board:
         except ModuleNotFoundError as error:
             text = 'TensorBoard is missing: pip install "aoienet[tensorboard]", or train without --tensorboard'
             raise ModuleNotFoundError(text, name=error.name) from error
-        self.folder, self.writer = Path(out) / "tensorboard", None
+        self.folder = Path(out) / "tensorboard"
+        self.writer: Any = None
 
     def __call__(self, row: dict[str, Any]) -> None:
         from torch.utils.tensorboard import SummaryWriter
