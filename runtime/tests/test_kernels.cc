@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cpu.h"
+#include "heap_arena.h"
 #include "model.h"
 #include "model_builder.h"
 
@@ -43,6 +44,7 @@ void check(const Case& t) {
   const int64_t o_pad = (t.o + aoie::kPad - 1) / aoie::kPad * aoie::kPad, pad = t.k / 2, pad_w = t.kw / 2;
   const auto bits = random_bits(random, t.j * t.h * t.w, t.c), weight = random_bits(random, t.o * t.k * t.kw, t.c);
   Node node;
+  aoie_test::HeapArena arena;
   node.op = aoie::Op::conv_bits;
   node.k = t.k;
   node.kw = t.kw;
@@ -57,7 +59,7 @@ void check(const Case& t) {
   std::vector<float> want;
   for (int isa = 0; isa < aoie::kIsaCount; ++isa) {
     if (!aoie::isa_usable(isa)) continue;
-    pack_node(&node, isa);
+    if (!pack_node(&node, isa, &arena)) std::abort();
     std::vector<float> out(static_cast<size_t>(count + kGuard), 12345.0f);
     std::vector<uint32_t> scratch(static_cast<size_t>(scratch_words));
     aoie::OpArgs args{};
