@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "model.h"
+#include "ops/conv_bits/packed.h"
 
 namespace aoie {
 namespace {
@@ -20,12 +21,13 @@ uint64_t value_bytes(const Value& v) {
   return positions * static_cast<uint64_t>(v.c) * size;
 }
 
-uint64_t scratch_bytes(const Node& node, const Value& in) {
+// struct Rows of ops/conv_bits/rows.inl: rows, counts and totals of the k input rows, sums of columns and of windows, R
+// and borders of an output row, the windows of kWide positions. An output row has no more positions than a padded input
+// row.
+uint64_t conv_bits_words(const Node& node, const Value& in) {
   const auto u = [](int64_t x) { return static_cast<uint64_t>(x); };
-  if (node.op == Op::standardize) return 4 * u(in.w + 16) * 8;
-  if (node.op == Op::conv_int) return 2 * u(node.k) * (u(in.w + 2 * node.p) * u(in.c) + 2);
-  if (node.op == Op::conv_bits) return 4 * u(in.j * node.k) * u(in.w + 2 * node.pw) * u((in.c + 31) / 32);
-  return 0;
+  const uint64_t width = u(in.w + 2 * node.pw), words = u((in.c + 31) / 32), planes = u(in.j), k = u(node.k);
+  return planes * width * (k * words + 2 * k + 2) + 2 * width + u(kWide) * planes * k * u(node.kw) * words;
 }
 
 int64_t conv_side(int64_t side, int64_t k, int64_t s, int64_t p) {
@@ -136,7 +138,27 @@ struct Allocator {
   }
 };
 
+// share: a value may take the place of one that is no longer read.
+void place_values(const Schedule& schedule, uint64_t begin, bool share, Plan* plan) {
+  plan->bytes = begin;
+  Allocator allocator{schedule, plan, begin, {}, 0};
+  for (size_t i = 0; i < schedule.steps.size(); ++i) {
+    const Step& step = schedule.steps[i];
+    if (step.out >= 0 && !allocator.reuse(step, int(i))) allocator.place(step.out);
+    if (step.bits >= 0) allocator.place(step.bits);
+    if (share) allocator.release(int(i));
+  }
+}
+
 }  // namespace
+
+uint64_t scratch_bytes(const Node& node, const Value& in) {
+  const auto u = [](int64_t x) { return static_cast<uint64_t>(x); };
+  if (node.op == Op::standardize) return 4 * u(in.w + 16) * 8;
+  if (node.op == Op::conv_int) return 2 * u(node.k) * (u(in.w + 2 * node.p) * u(in.c) + 2);
+  if (node.op == Op::conv_bits) return 4 * conv_bits_words(node, in);
+  return 0;
+}
 
 void Message::print(const char* format, ...) const {
   if (text == nullptr || bytes == 0) return;
@@ -212,13 +234,7 @@ int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, int task
       plan->bytes += aligned(plan->values[node.out].bytes);
     }
   } else {
-    Allocator allocator{model.fused, plan, plan->bytes, {}, 0};
-    for (size_t i = 0; i < model.fused.steps.size(); ++i) {
-      const Step& step = model.fused.steps[i];
-      if (step.out >= 0 && !allocator.reuse(step, int(i))) allocator.place(step.out);
-      if (step.bits >= 0) allocator.place(step.bits);
-      allocator.release(int(i));
-    }
+    place_values(model.fused, plan->bytes, true, plan);
   }
   if (plan->bytes > kMaxWorkspace) {
     message.print(
