@@ -102,6 +102,7 @@ struct Plan {
   Value values[kMaxValues];
   uint64_t bytes = 0;    // scratch of every task stands first, then the values
   uint64_t scratch = 0;  // of one task
+  bool strips = false;   // strips.h; then every value has a place of its own
 };
 
 struct Message {

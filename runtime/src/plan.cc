@@ -4,6 +4,7 @@
 
 #include "model.h"
 #include "ops/conv_bits/packed.h"
+#include "strips.h"
 
 namespace aoie {
 namespace {
@@ -234,7 +235,10 @@ int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, int task
       plan->bytes += aligned(plan->values[node.out].bytes);
     }
   } else {
-    place_values(model.fused, plan->bytes, true, plan);
+    const uint64_t begin = plan->bytes;
+    place_values(model.fused, begin, true, plan);
+    plan->strips = tasks == 1 && plan->bytes > kStripsFrom && model.fused.steps.size() > 1;
+    if (plan->strips) place_values(model.fused, begin, false, plan);
   }
   if (plan->bytes > kMaxWorkspace) {
     message.print(

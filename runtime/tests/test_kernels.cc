@@ -1,5 +1,5 @@
 // conv_bits, conv_int and standardize of every instruction set of this machine equal the reference, bit by bit; whole
-// networks too.
+// networks too, also strip by strip.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -158,6 +158,33 @@ void check_standardize_all() {
   check_standardize(300, 400, 9, 3, 0.01, 500.0);
 }
 
+// A picture so large that one task goes through it strip by strip, against tasks that take step by step.
+bool strips_equal_steps(const std::vector<unsigned char>& file) {
+  aoie_model* model = nullptr;
+  if (aoie_open(file.data(), file.size(), &model, nullptr, 0) != AOIE_OK) return false;
+  const int64_t h = 1203, w = 1001;
+  std::vector<uint8_t> image(static_cast<size_t>(h * w));
+  Random random;
+  for (auto& u : image) u = static_cast<uint8_t>(random.next() >> 56);
+  aoie::Plan plan;
+  aoie_plan_result sizes;
+  bool equal = make_plan(*model, h, w, false, 1, &plan, {nullptr, 0}) == AOIE_OK && plan.strips &&
+               aoie_plan(model, h, w, &sizes, nullptr, 0) == AOIE_OK;
+  const uint64_t bytes = std::max(plan.bytes, aoie_parallel_bytes(model, h, w, 3));
+  void* memory = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
+  std::vector<float> strips(static_cast<size_t>(sizes.grid_h * sizes.grid_w * sizes.classes)), steps = strips;
+  const auto one_by_one = [](void*, void (*task)(void*, int), void* argument, int count) {
+    for (int i = 0; i < count; ++i) task(argument, i);
+  };
+  equal = equal && aoie_run(model, image.data(), h, w, memory, bytes, strips.data()) == AOIE_OK;
+  equal = equal &&
+          aoie_run_parallel(model, image.data(), h, w, memory, bytes, steps.data(), 3, one_by_one, nullptr) == AOIE_OK;
+  equal = equal && std::memcmp(strips.data(), steps.data(), strips.size() * 4) == 0;
+  std::free(memory);
+  aoie_close(model);
+  return equal;
+}
+
 }  // namespace
 
 int main() {
@@ -181,6 +208,10 @@ int main() {
   for (int c : {1, 7, 16, 40, 65})
     for (int planes : {1, 2}) {
       const auto file = aoie_test::small_file(c, c + 3, planes);
+      if (!strips_equal_steps(file)) {
+        std::printf("strips differ from steps, c=%d planes=%d\n", c, planes);
+        return 1;
+      }
       std::vector<uint8_t> image(37 * 29);
       Random random;
       for (auto& u : image) u = static_cast<uint8_t>(random.next() >> 56);
