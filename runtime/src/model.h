@@ -106,12 +106,16 @@ struct Plan {
   int* live;             // room for as many ids
   uint64_t bytes = 0;    // scratch of every task stands first, then the values
   uint64_t scratch = 0;  // of one task
+  bool strips = false;   // strips.h; then every value has a place of its own
 };
 
 constexpr int kMaxTasks = 64;
 
 // keep: every value keeps its memory (trace). tasks: how many work at a time. Returns an aoie_status.
 int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, int tasks, Plan* plan, const Message& message);
+
+// What the kernels of an op write to besides the output, for one task.
+uint64_t scratch_bytes(const Node& node, const Value& in);
 
 // Shapes only, at any size; used by make_plan and by aoie_open at the size of "input".
 int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, const Message& message);

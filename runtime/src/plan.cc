@@ -1,5 +1,7 @@
 // Sizes of all values for one picture, and their places in the workspace.
 #include "model.h"
+#include "ops/conv_bits/packed.h"
+#include "strips.h"
 
 namespace aoie {
 namespace {
@@ -17,12 +19,13 @@ uint64_t value_bytes(const Value& v) {
   return positions * static_cast<uint64_t>(v.c) * size;
 }
 
-uint64_t scratch_bytes(const Node& node, const Value& in) {
+// struct Rows of ops/conv_bits/rows.inl: rows, counts and totals of the k input rows, sums of columns and of windows, R
+// and borders of an output row, the windows of kWide positions. An output row has no more positions than a padded input
+// row.
+uint64_t conv_bits_words(const Node& node, const Value& in) {
   const auto u = [](int64_t x) { return static_cast<uint64_t>(x); };
-  if (node.op == Op::standardize) return 4 * u(in.w + 16) * 8;
-  if (node.op == Op::conv_int) return 2 * u(node.k) * (u(in.w + 2 * node.p) * u(in.c) + 2);
-  if (node.op == Op::conv_bits) return 4 * u(in.j * node.k) * u(in.w + 2 * node.pw) * u((in.c + 31) / 32);
-  return 0;
+  const uint64_t width = u(in.w + 2 * node.pw), words = u((in.c + 31) / 32), planes = u(in.j), k = u(node.k);
+  return planes * width * (k * words + 2 * k + 2) + 2 * width + u(kWide) * planes * k * u(node.kw) * words;
 }
 
 int64_t conv_side(int64_t side, int64_t k, int64_t s, int64_t p) {
@@ -139,7 +142,27 @@ struct Allocator {
   }
 };
 
+// share: a value may take the place of one that is no longer read.
+void place_values(const Schedule& schedule, uint64_t begin, bool share, Plan* plan) {
+  plan->bytes = begin;
+  Allocator allocator{schedule, plan, begin, plan->live, 0};
+  for (size_t i = 0; i < schedule.steps.size(); ++i) {
+    const Step& step = schedule.steps[i];
+    if (step.out >= 0 && !allocator.reuse(step, int(i))) allocator.place(step.out);
+    if (step.bits >= 0) allocator.place(step.bits);
+    if (share) allocator.release(int(i));
+  }
+}
+
 }  // namespace
+
+uint64_t scratch_bytes(const Node& node, const Value& in) {
+  const auto u = [](int64_t x) { return static_cast<uint64_t>(x); };
+  if (node.op == Op::standardize) return 4 * u(in.w + 16) * 8;
+  if (node.op == Op::conv_int) return 2 * u(node.k) * (u(in.w + 2 * node.p) * u(in.c) + 2);
+  if (node.op == Op::conv_bits) return 4 * conv_bits_words(node, in);
+  return 0;
+}
 
 int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, const Message& message) {
   if (h < 1 || w < 1 || h > kMaxSide || w > kMaxSide) {
@@ -204,13 +227,10 @@ int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, int task
       plan->bytes += aligned(plan->values[node.out].bytes);
     }
   } else {
-    Allocator allocator{model.fused, plan, plan->bytes, plan->live, 0};
-    for (size_t i = 0; i < model.fused.steps.size(); ++i) {
-      const Step& step = model.fused.steps[i];
-      if (step.out >= 0 && !allocator.reuse(step, int(i))) allocator.place(step.out);
-      if (step.bits >= 0) allocator.place(step.bits);
-      allocator.release(int(i));
-    }
+    const uint64_t begin = plan->bytes;
+    place_values(model.fused, begin, true, plan);
+    plan->strips = tasks == 1 && plan->bytes > kStripsFrom && model.fused.steps.size() > 1;
+    if (plan->strips) place_values(model.fused, begin, false, plan);
   }
   if (plan->bytes > kMaxWorkspace) {
     message.print(Line() << "a run needs at most 2^38 bytes of workspace; received " << sides(h, w)

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "model.h"
+#include "strips.h"
 
 namespace {
 
@@ -73,8 +74,9 @@ void slice(aoie::OpArgs* args, const Node& node, const Value& x, const Value& x1
   if (alike) args->positions1 = args->h * args->w;
 }
 
-// The task's part of a step.
-void run_step(const Step& step, const Plan& plan, const uint8_t* image, unsigned char* workspace, int task, int tasks) {
+// Output rows begin ... end - 1 of a step, with the scratch of one task.
+void run_rows(const Step& step, const Plan& plan, const uint8_t* image, unsigned char* workspace, int task,
+              int64_t begin, int64_t end) {
   const Node& node = *step.node;
   const Split split = split_of(node);
   const Value &x = plan.values[step.in[0]], &x1 = plan.values[step.in[1]], &y = plan.values[node.out];
@@ -121,11 +123,39 @@ void run_step(const Step& step, const Plan& plan, const uint8_t* image, unsigned
   args.eps_levels = node.eps_levels;
   args.scale = node.scale;
   args.tail = step.tail ? &tail : nullptr;
-  const int64_t begin = y.h * task / tasks, end = y.h * (task + 1) / tasks;
-  if (split == Split::kWhole ? task > 0 : begin == end) return;
   if (split == Split::kRows) args.skip_top = begin, args.skip_bottom = y.h - end;
-  if (split == Split::kSlice && tasks > 1) slice(&args, node, x, x1, y, begin, end);
+  if (split == Split::kSlice && end - begin < y.h) slice(&args, node, x, x1, y, begin, end);
   node.kernel(args);
+}
+
+// The task's part of a step.
+void run_step(const Step& step, const Plan& plan, const uint8_t* image, unsigned char* workspace, int task, int tasks) {
+  const int64_t rows = plan.values[step.node->out].h;
+  if (split_of(*step.node) == Split::kWhole) {
+    if (task == 0) run_rows(step, plan, image, workspace, task, 0, rows);
+    return;
+  }
+  const int64_t begin = rows * task / tasks, end = rows * (task + 1) / tasks;
+  if (begin < end) run_rows(step, plan, image, workspace, task, begin, end);
+}
+
+// All steps behind the transform, strip by strip (strips.h).
+void run_strips(const aoie::Schedule& schedule, const Plan& plan, unsigned char* workspace) {
+  const aoie::Span<Step>& steps = schedule.steps;
+  aoie::Progress progress;
+  progress.ready[steps[0].out] = plan.values[steps[0].out].h;
+  const Value& first = plan.values[steps[1].node->out];
+  const int64_t strip = aoie::strip_rows(first);
+  while (progress.done[steps.size() - 1] < plan.values[steps.back().node->out].h)
+    for (size_t i = 1; i < steps.size(); ++i) {
+      int64_t end = aoie::rows_allowed(schedule, plan, progress, i), &done = progress.done[i];
+      if (i == 1 && end > done + strip) end = done + strip;
+      if (end == done) continue;
+      run_rows(steps[i], plan, nullptr, workspace, 0, done, end);
+      done = end;
+      if (steps[i].out >= 0) progress.ready[steps[i].out] = end;
+      if (steps[i].bits >= 0) progress.ready[steps[i].bits] = end;
+    }
 }
 
 struct Job {
@@ -166,7 +196,11 @@ struct Threads {
 int run_steps(const aoie_model& model, const Plan& plan, const uint8_t* image, unsigned char* memory, bool keep,
               float* out, const Threads& threads) {
   const aoie::Span<Step>& steps = (keep ? model.plain : model.fused).steps;
-  for (size_t i = 0; i < steps.size(); ++i) {
+  if (plan.strips) {
+    run_rows(steps[0], plan, image, memory, 0, 0, plan.values[steps[0].node->out].h);
+    run_strips(model.fused, plan, memory);
+  }
+  for (size_t i = 0; i < steps.size() && !plan.strips; ++i) {
     Job job{&steps[i], &plan, i == 0 ? image : nullptr, memory, threads.tasks};
     if (threads.tasks == 1 || split_of(*steps[i].node) == Split::kWhole)
       run_task(&job, 0);

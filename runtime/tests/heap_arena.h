@@ -12,6 +12,8 @@ namespace aoie_test {
 class HeapArena : public aoie::Arena {
  public:
   HeapArena() : aoie::Arena(&more, &blocks_) {}
+  HeapArena(const HeapArena&) = delete;
+  HeapArena& operator=(const HeapArena&) = delete;
   ~HeapArena() {
     for (void* block : blocks_) std::free(block);
   }
