@@ -24,32 +24,48 @@ const Feature kFeatures[] = {
     {"avx512vpopcntdq", [] { return __builtin_cpu_supports("avx512vpopcntdq") != 0; }},
 };
 constexpr int kFeatureCount = sizeof(kFeatures) / sizeof(kFeatures[0]);
+#elif defined(AOIE_NEON)
+const Feature kFeatures[] = {{"neon", [] { return true; }}};  // every 64-bit ARM has it
+constexpr int kFeatureCount = 1;
 #else
 const Feature* const kFeatures = nullptr;
 constexpr int kFeatureCount = 0;
 #endif
 
-bool has_features(int first, int end) {
-  if (end > kFeatureCount) return false;
-  for (int i = first; i < end; ++i)
+#if defined(AOIE_X86)
+bool has_features(int end) {
+  for (int i = 0; i < end; ++i)
     if (!kFeatures[i].present()) return false;
   return true;
 }
+#endif
 
 }  // namespace
 
 const char* isa_name(int isa) {
-  static const char* const names[kIsaCount] = {"reference", "avx2", "avx512"};
+  static const char* const names[kIsaCount] = {"reference", "neon", "avx2", "avx512"};
   return isa >= 0 && isa < kIsaCount ? names[isa] : nullptr;
 }
 
 bool isa_usable(int isa) {
-  if (isa == kReference) return true;
-  if (isa == kAvx2) return has_features(0, 2);
-  return isa == kAvx512 && has_features(0, 7);
+  switch (isa) {
+    case kReference:
+      return true;
+#if defined(AOIE_X86)
+    case kAvx2:
+      return has_features(2);
+    case kAvx512:
+      return has_features(kFeatureCount);
+#elif defined(AOIE_NEON)
+    case kNeon:
+      return true;
+#endif
+    default:
+      return false;
+  }
 }
 
-int choose_isa(const char* name, std::string* why) {
+int choose_isa(const char* name, Line* why) {
   if (name == nullptr) name = std::getenv("AOIENET_ISA");
   if (name == nullptr || *name == 0) {
     int best = kReference;
@@ -57,13 +73,15 @@ int choose_isa(const char* name, std::string* why) {
       if (isa_usable(isa)) best = isa;
     return best;
   }
-  std::string usable;
+  Line known, usable;
   for (int isa = 0; isa < kIsaCount; ++isa) {
-    if (isa_usable(isa)) usable += std::string(usable.empty() ? "" : ", ") + isa_name(isa);
-    if (std::strcmp(name, isa_name(isa)) == 0 && isa_usable(isa)) return isa;
+    known << (isa == 0 ? "" : ", ") << isa_name(isa);
+    if (!isa_usable(isa)) continue;
+    usable << (isa == 0 ? "" : ", ") << isa_name(isa);
+    if (std::strcmp(name, isa_name(isa)) == 0) return isa;
   }
-  *why = "AOIENET_ISA is one of reference, avx2, avx512 and this machine has it (here: " + usable + "); received '" +
-         std::string(name).substr(0, 60) + "'.";
+  *why << "AOIENET_ISA is one of " << known << " and this machine has it (here: " << usable << "); received "
+       << quoted(name) << ".";
   return -1;
 }
 
@@ -80,12 +98,8 @@ int aoie_isa_usable(const char* name) {
 }
 
 const char* aoie_isa_active(void) {
-  try {
-    std::string why;
-    return aoie::isa_name(aoie::choose_isa(nullptr, &why));
-  } catch (...) {
-    return nullptr;
-  }
+  aoie::Line why;
+  return aoie::isa_name(aoie::choose_isa(nullptr, &why));
 }
 
 const char* aoie_cpu_feature(int index, int* present) {

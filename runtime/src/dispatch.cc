@@ -5,13 +5,13 @@
 namespace aoie {
 namespace {
 
-struct Line {
+struct KernelLine {
   const char* op;
   const char* isa;
   Kernel kernel;
 };
 
-const Line kLines[] = {
+const KernelLine kLines[] = {
 #define AOIE_KERNEL(op, isa) {#op, #isa, &op##_##isa},
 #include "ops/kernels.inc"
 #undef AOIE_KERNEL
@@ -28,25 +28,25 @@ constexpr int kOpCount = sizeof(kNames) / sizeof(kNames[0]);
 
 const char* op_name(Op op) { return kNames[static_cast<int>(op)]; }
 
-bool op_from_name(const std::string& name, Op* op) {
+bool op_from_name(const Json& name, Op* op) {
   for (int i = static_cast<int>(Op::thermometer); i < kOpCount; ++i)
-    if (name == kNames[i]) {
+    if (name.equals(kNames[i])) {
       *op = static_cast<Op>(i);
       return true;
     }
   return false;
 }
 
-std::string graph_op_names() {
-  std::string names;
+Line graph_op_names() {
+  Line names;
   for (int i = static_cast<int>(Op::thermometer); i < kOpCount; ++i)
-    names += (names.empty() ? "" : ", ") + std::string(kNames[i]);
+    names << (i == static_cast<int>(Op::thermometer) ? "" : ", ") << kNames[i];
   return names;
 }
 
 Choice find_kernel(Op op, int isa) {
   for (; isa >= 0; --isa)
-    for (const Line& line : kLines)
+    for (const KernelLine& line : kLines)
       if (std::strcmp(line.op, op_name(op)) == 0 && std::strcmp(line.isa, isa_name(isa)) == 0)
         return {line.kernel, isa};
   return {nullptr, -1};

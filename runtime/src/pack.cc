@@ -1,34 +1,58 @@
 // Weights in the order in which the kernels of one instruction set read them.
-#include <cstring>
-
-#include "json.h"
 #include "model.h"
+#include "ops/conv_bits/packed.h"
 
 namespace aoie {
 namespace {
 
-// Output channels per vector, as in ops/*/avx2.cc and avx512.cc; 0: the kernel reads the file's own layout.
-int64_t lanes_of(int isa) { return isa == kAvx512 ? 16 : isa == kAvx2 ? 8 : 0; }
+constexpr int64_t kLeastParityWords = 4;  // below, making the parities costs more than it saves
+
+// Output channels per vector, as in ops/*/<isa>.cc; 0: the kernel reads the file's own layout.
+int64_t lanes_of(int isa) { return isa == kAvx512 ? 16 : isa == kAvx2 || isa == kNeon ? 8 : 0; }
 
 int64_t padded(int64_t count) { return (count + kPad - 1) / kPad * kPad; }
 
-void pack_bits(Node* node, int64_t lanes) {  // u64 [o, taps, p64] -> u32 [o_pad / lanes, taps, words, lanes]
-  const auto* weight = static_cast<const uint64_t*>(node->weight);
-  const int64_t taps = node->k * node->kw, words = (node->c + 31) / 32, p64 = (node->c + 63) / 64;
-  node->packed.assign(static_cast<size_t>(padded(node->o) * taps * words), 0);
-  for (int64_t o = 0; o < node->o; ++o)
-    for (int64_t tap = 0; tap < taps; ++tap)
-      for (int64_t word = 0; word < words; ++word) {
-        const uint64_t both = weight[(o * taps + tap) * p64 + word / 2];
-        const int64_t to = (((o / lanes) * taps + tap) * words + word) * lanes + o % lanes;
-        node->packed[static_cast<size_t>(to)] = static_cast<uint32_t>(word % 2 == 0 ? both : both >> 32);
-      }
+// The cheapest form that gives the same integers (ops/conv_bits/avx512.cc). With both scales 1 the sum of the products
+// in docs/format.md is the sum of two counts, without rounding.
+Form form_of(const Node& node, int isa) {
+  if (isa != kAvx512) return kSeparate;
+  const auto& scale = node.plane_scale;
+  if (node.j == 2 && scale.size() >= 2 && scale[0] == 1.0f && scale[1] == 1.0f) return kTied;
+  const int64_t words = (node.c + 31) / 32;
+  return words % 2 == 0 && words >= kLeastParityWords ? kParity : kSeparate;
 }
 
-void pack_int(Node* node, int64_t lanes) {  // i16 [o, k, k * c] -> i16 [o_pad / lanes, k, pairs, lanes, 2]
+// u64 [o, taps, p64] -> ops/conv_bits/packed.h for AVX-512, else u32 [o_pad / lanes, taps, words, lanes]
+bool pack_bits(Node* node, int64_t lanes, Arena* arena) {
+  const auto* weight = static_cast<const uint64_t*>(node->weight);
+  const int64_t taps = node->k * node->kw, words = (node->c + 31) / 32, p64 = (node->c + 63) / 64;
+  const Form form = form_of(*node, node->isa);
+  const int64_t head = node->isa == kAvx512 ? kPackedHead + padded(node->o) : 0;
+  const int64_t block = node->isa == kAvx512 ? block_of(form) : lanes;
+  if (!arena->take(static_cast<size_t>(head + padded(node->o) * taps * words), &node->packed)) return false;
+  uint32_t* packed = node->packed.data();
+  if (head > 0) packed[0] = form;
+  for (int64_t o = 0; o < node->o; ++o) {
+    const int64_t first = o / block * block, wide = padded(node->o) - first < block ? padded(node->o) - first : block;
+    const auto place = [&](int64_t i) { return first * taps * words + i * wide + o - first; };
+    uint32_t ones = 0, parity = 0;
+    for (int64_t i = 0; i < taps * words; ++i) {
+      const uint64_t both = weight[(o * taps + i / words) * p64 + i % words / 2];
+      const auto word = static_cast<uint32_t>(i % words % 2 == 0 ? both : both >> 32);
+      ones += static_cast<uint32_t>(__builtin_popcount(word));
+      parity ^= word;
+      packed[head + place(i)] = form == kParity && i % 2 == 0 ? parity : word;
+    }
+    if (head > 0) packed[kPackedHead + o] = ones;
+  }
+  return true;
+}
+
+bool pack_int(Node* node, int64_t lanes,
+              Arena* arena) {  // i16 [o, k, k * c] -> i16 [o_pad / lanes, k, pairs, lanes, 2]
   const auto* weight = static_cast<const int16_t*>(node->weight);
   const int64_t run = node->k * node->c, pairs = (run + 1) / 2;
-  node->packed.assign(static_cast<size_t>(padded(node->o) * node->k * pairs), 0);
+  if (!arena->take(static_cast<size_t>(padded(node->o) * node->k * pairs), &node->packed)) return false;
   for (int64_t o = 0; o < node->o; ++o)
     for (int64_t ky = 0; ky < node->k; ++ky)
       for (int64_t i = 0; i < run; ++i) {
@@ -36,29 +60,32 @@ void pack_int(Node* node, int64_t lanes) {  // i16 [o, k, k * c] -> i16 [o_pad /
         const int64_t to = (((o / lanes) * node->k + ky) * pairs + i / 2) * lanes + o % lanes;
         node->packed[static_cast<size_t>(to)] |= value << (i % 2 * 16);
       }
+  return true;
 }
 
-void pack_f32(Node* node, int64_t lanes) {  // f32 [o, k * k * c] -> f32 [o_pad / lanes, k * k * c, lanes]
+bool pack_f32(Node* node, int64_t lanes, Arena* arena) {  // f32 [o, k * k * c] -> f32 [o_pad / lanes, k * k * c, lanes]
   const auto* weight = static_cast<const uint32_t*>(node->weight);
   const int64_t run = node->k * node->k * node->c;
-  node->packed.assign(static_cast<size_t>(padded(node->o) * run), 0);
+  if (!arena->take(static_cast<size_t>(padded(node->o) * run), &node->packed)) return false;
   for (int64_t o = 0; o < node->o; ++o)
     for (int64_t i = 0; i < run; ++i)
       node->packed[static_cast<size_t>(((o / lanes) * run + i) * lanes + o % lanes)] = weight[o * run + i];
+  return true;
 }
 
 }  // namespace
 
-void pack_node(Node* node, int isa) {
+bool pack_node(Node* node, int isa, Arena* arena) {
   // The vector kernels of conv_f32 run over the output channels of one group.
   const Choice choice = find_kernel(node->op, node->groups == 1 ? isa : kReference);
   node->kernel = choice.kernel;
   node->isa = choice.isa;
   const int64_t lanes = lanes_of(choice.isa);
-  if (lanes == 0) return;
-  if (node->op == Op::conv_bits) pack_bits(node, lanes);
-  if (node->op == Op::conv_int) pack_int(node, lanes);
-  if (node->op == Op::conv_f32) pack_f32(node, lanes);
+  if (lanes == 0) return true;
+  if (node->op == Op::conv_bits) return pack_bits(node, lanes, arena);
+  if (node->op == Op::conv_int) return pack_int(node, lanes, arena);
+  if (node->op == Op::conv_f32) return pack_f32(node, lanes, arena);
+  return true;
 }
 
 }  // namespace aoie

@@ -1,8 +1,7 @@
 // Sizes of all values for one picture, and their places in the workspace.
-#include <cstdarg>
-#include <cstdio>
-
 #include "model.h"
+#include "ops/conv_bits/packed.h"
+#include "strips.h"
 
 namespace aoie {
 namespace {
@@ -20,12 +19,13 @@ uint64_t value_bytes(const Value& v) {
   return positions * static_cast<uint64_t>(v.c) * size;
 }
 
-uint64_t scratch_bytes(const Node& node, const Value& in) {
+// struct Rows of ops/conv_bits/rows.inl: rows, counts and totals of the k input rows, sums of columns and of windows, R
+// and borders of an output row, the windows of kWide positions. An output row has no more positions than a padded input
+// row.
+uint64_t conv_bits_words(const Node& node, const Value& in) {
   const auto u = [](int64_t x) { return static_cast<uint64_t>(x); };
-  if (node.op == Op::standardize) return 4 * u(in.w + 16) * 8;
-  if (node.op == Op::conv_int) return 2 * u(node.k) * (u(in.w + 2 * node.p) * u(in.c) + 2);
-  if (node.op == Op::conv_bits) return 4 * u(in.j * node.k) * u(in.w + 2 * node.pw) * u((in.c + 31) / 32);
-  return 0;
+  const uint64_t width = u(in.w + 2 * node.pw), words = u((in.c + 31) / 32), planes = u(in.j), k = u(node.k);
+  return planes * width * (k * words + 2 * k + 2) + 2 * width + u(kWide) * planes * k * u(node.kw) * words;
 }
 
 int64_t conv_side(int64_t side, int64_t k, int64_t s, int64_t p) {
@@ -84,11 +84,17 @@ bool fit(const Value& x, const Value& second) {
   return x.h == second.h && x.w == second.w && x.stride == second.stride;
 }
 
+Line sides(int64_t h, int64_t w) { return Line() << h << " x " << w; }
+
+Line where(size_t node, const Node& of) {
+  return Line() << "op " << static_cast<int>(node) - 1 << " (" << op_name(of.op) << ")";
+}
+
 struct Allocator {
   const Schedule& schedule;
   Plan* plan;
   uint64_t begin;
-  int live[kMaxValues];
+  int* live;
   int count = 0;
 
   bool overlaps(uint64_t at, uint64_t bytes) const {
@@ -136,20 +142,32 @@ struct Allocator {
   }
 };
 
+// share: a value may take the place of one that is no longer read.
+void place_values(const Schedule& schedule, uint64_t begin, bool share, Plan* plan) {
+  plan->bytes = begin;
+  Allocator allocator{schedule, plan, begin, plan->live, 0};
+  for (size_t i = 0; i < schedule.steps.size(); ++i) {
+    const Step& step = schedule.steps[i];
+    if (step.out >= 0 && !allocator.reuse(step, int(i))) allocator.place(step.out);
+    if (step.bits >= 0) allocator.place(step.bits);
+    if (share) allocator.release(int(i));
+  }
+}
+
 }  // namespace
 
-void Message::print(const char* format, ...) const {
-  if (text == nullptr || bytes == 0) return;
-  va_list list;
-  va_start(list, format);
-  std::vsnprintf(text, bytes, format, list);
-  va_end(list);
+uint64_t scratch_bytes(const Node& node, const Value& in) {
+  const auto u = [](int64_t x) { return static_cast<uint64_t>(x); };
+  if (node.op == Op::standardize) return 4 * u(in.w + 16) * 8;
+  if (node.op == Op::conv_int) return 2 * u(node.k) * (u(in.w + 2 * node.p) * u(in.c) + 2);
+  if (node.op == Op::conv_bits) return 4 * conv_bits_words(node, in);
+  return 0;
 }
 
 int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, const Message& message) {
   if (h < 1 || w < 1 || h > kMaxSide || w > kMaxSide) {
-    message.print("a picture has sides of 1 to %lld pixels; received h=%lld, w=%lld.", (long long)kMaxSide,
-                  (long long)h, (long long)w);
+    message.print(Line() << "a picture has sides of 1 to " << kMaxSide << " pixels; received h=" << h << ", w=" << w
+                         << ".");
     return AOIE_BAD_SIZE;
   }
   Value& image = plan->values[0];
@@ -163,22 +181,20 @@ int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, cons
     const Value& x = plan->values[node.in[0]];
     Value& y = plan->values[node.out] = infer(node, x);
     if (y.h < 1 || y.w < 1) {
-      message.print(
-          "op %d (%s) has at least one output position; received a picture of %lld x %lld pixels (h, w). Larger, or "
-          "pad it.",
-          int(i) - 1, op_name(node.op), (long long)h, (long long)w);
+      message.print(where(i, node) << " has at least one output position; received a picture of " << sides(h, w)
+                                   << " pixels (h, w). Take a larger one, or pad it.");
       return AOIE_BAD_SIZE;
     }
     if (y.stride > kMaxTotalStride) {
-      message.print("op %d (%s): the product of the strides is at most %lld; received %lld.", int(i) - 1,
-                    op_name(node.op), (long long)kMaxTotalStride, (long long)y.stride);
+      message.print(where(i, node) << ": the product of the strides is at most " << kMaxTotalStride << "; received "
+                                   << y.stride << ".");
       return AOIE_BAD_SIZE;
     }
     const Value& second = plan->values[node.in[1]];
     if (node.inputs == 2 && !fit(x, second)) {
-      message.print("op %d (%s) takes two values of one size%s; received %lld x %lld and %lld x %lld.", int(i) - 1,
-                    op_name(node.op), x.type == second.type ? "" : ", or a vec on a 1 x 1 grid", (long long)x.h,
-                    (long long)x.w, (long long)second.h, (long long)second.w);
+      message.print(where(i, node) << " takes two values of one size"
+                                   << (x.type == second.type ? "" : ", or a vec on a 1 x 1 grid") << "; received "
+                                   << sides(x.h, x.w) << " and " << sides(second.h, second.w) << ".");
       return AOIE_BAD_SIZE;
     }
   }
@@ -187,14 +203,13 @@ int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, cons
 
 int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, int tasks, Plan* plan, const Message& message) {
   if (model.fixed && (h != model.height || w != model.width)) {
-    message.print("the model takes pictures of exactly %lld x %lld pixels (h, w); received %lld x %lld. Resize first.",
-                  (long long)model.height, (long long)model.width, (long long)h, (long long)w);
+    message.print(Line() << "the model takes pictures of exactly " << sides(model.height, model.width)
+                         << " pixels (h, w); received " << sides(h, w) << ". Resize first.");
     return AOIE_BAD_SIZE;
   }
   if (model.block_px > 0 && (h < model.block_px || w < model.block_px)) {
-    message.print(
-        "a picture holds at least one block of %lld pixels; received %lld x %lld (h, w). Mirror it up to a block.",
-        (long long)model.block_px, (long long)h, (long long)w);
+    message.print(Line() << "a picture holds at least one block of " << model.block_px << " pixels; received "
+                         << sides(h, w) << " (h, w). Mirror it up to a block.");
     return AOIE_BAD_SIZE;
   }
   const int status = infer_shapes(model, h, w, plan, message);
@@ -212,19 +227,14 @@ int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, int task
       plan->bytes += aligned(plan->values[node.out].bytes);
     }
   } else {
-    Allocator allocator{model.fused, plan, plan->bytes, {}, 0};
-    for (size_t i = 0; i < model.fused.steps.size(); ++i) {
-      const Step& step = model.fused.steps[i];
-      if (step.out >= 0 && !allocator.reuse(step, int(i))) allocator.place(step.out);
-      if (step.bits >= 0) allocator.place(step.bits);
-      allocator.release(int(i));
-    }
+    const uint64_t begin = plan->bytes;
+    place_values(model.fused, begin, true, plan);
+    plan->strips = tasks == 1 && plan->bytes > kStripsFrom && model.fused.steps.size() > 1;
+    if (plan->strips) place_values(model.fused, begin, false, plan);
   }
   if (plan->bytes > kMaxWorkspace) {
-    message.print(
-        "a run needs at most 2^38 bytes of workspace; received %lld x %lld pixels (h, w), which need %llu. Cut the "
-        "picture into tiles.",
-        (long long)h, (long long)w, (unsigned long long)plan->bytes);
+    message.print(Line() << "a run needs at most 2^38 bytes of workspace; received " << sides(h, w)
+                         << " pixels (h, w), which need " << plan->bytes << ". Cut the picture into tiles.");
     return AOIE_BAD_SIZE;
   }
   return AOIE_OK;

@@ -1,10 +1,13 @@
-// conv_bits of every instruction set of this machine equals the reference, bit by bit.
+// conv_bits, conv_int and standardize of every instruction set of this machine equal the reference, bit by bit; whole
+// networks too, also strip by strip.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
 
 #include "cpu.h"
+#include "heap_arena.h"
 #include "model.h"
 #include "model_builder.h"
 
@@ -37,12 +40,26 @@ std::vector<uint64_t> random_bits(Random& random, int64_t positions, int64_t c) 
   return out;
 }
 
-void check(const Case& t) {
+uint64_t scratch_of(const Node& node, int64_t h, int64_t w, int64_t planes) {
+  aoie::Value in;
+  in.h = h, in.w = w, in.c = node.c, in.j = planes;
+  return aoie::scratch_bytes(node, in);
+}
+
+void fail(const char* op, int isa, const Case& t) {
+  std::printf("%s_%s differs: c=%d o=%d k=%d kw=%d s=%d j=%d h=%d w=%d\n", op, aoie::isa_name(isa), int(t.c), int(t.o),
+              int(t.k), int(t.kw), int(t.s), int(t.j), int(t.h), int(t.w));
+  std::exit(1);
+}
+
+// scales: of the two planes; equal ones may be counted together.
+void check(const Case& t, const std::vector<float>& scales) {
   Random random;
   random.state += static_cast<uint64_t>(t.c * 1000003 + t.o * 10007 + t.h * 101 + t.w);
   const int64_t o_pad = (t.o + aoie::kPad - 1) / aoie::kPad * aoie::kPad, pad = t.k / 2, pad_w = t.kw / 2;
   const auto bits = random_bits(random, t.j * t.h * t.w, t.c), weight = random_bits(random, t.o * t.k * t.kw, t.c);
   Node node;
+  aoie_test::HeapArena arena;
   node.op = aoie::Op::conv_bits;
   node.k = t.k;
   node.kw = t.kw;
@@ -50,50 +67,156 @@ void check(const Case& t) {
   node.o = t.o;
   node.weight = weight.data();
   const auto e = random_floats(random, o_pad), f = random_floats(random, o_pad), h = random_floats(random, 16 * o_pad);
-  const float plane_scale[2] = {0.37f, -1.73f};
   const int64_t oh = (t.h + 2 * pad - t.k) / t.s + 1, ow = (t.w + 2 * pad_w - t.kw) / t.s + 1, count = oh * ow * t.o;
-  const int64_t scratch_words = t.j * t.k * (t.w + 2 * pad_w) * ((t.c + 31) / 32);
+  node.j = t.j;
+  node.pw = pad_w;
+  node.plane_scale = {scales.data(), scales.size()};
 
   std::vector<float> want;
   for (int isa = 0; isa < aoie::kIsaCount; ++isa) {
     if (!aoie::isa_usable(isa)) continue;
-    pack_node(&node, isa);
+    if (!pack_node(&node, isa, &arena)) std::abort();
     std::vector<float> out(static_cast<size_t>(count + kGuard), 12345.0f);
-    std::vector<uint32_t> scratch(static_cast<size_t>(scratch_words));
+    std::vector<uint64_t> scratch(static_cast<size_t>(scratch_of(node, t.h, t.w, t.j) / 8 + 1));
     aoie::OpArgs args{};
     args.in0 = bits.data(), args.out = out.data(), args.scratch = scratch.data();
     args.j = t.j, args.h = t.h, args.w = t.w, args.c = t.c, args.p64 = (t.c + 63) / 64;
     args.oh = oh, args.ow = ow, args.o = t.o, args.o_pad = o_pad, args.k = t.k, args.s = t.s, args.pad = pad;
     args.kw = t.kw, args.pad_w = pad_w;
     args.weight = weight.data(), args.packed = node.packed.data();
-    args.a = e.data(), args.b = f.data(), args.d = h.data(), args.plane_scale = plane_scale;
+    args.a = e.data(), args.b = f.data(), args.d = h.data(), args.plane_scale = scales.data();
     node.kernel(args);
     if (isa == aoie::kReference) want = out;
     ++checked;
-    if (std::memcmp(out.data(), want.data(), out.size() * 4) != 0) {
-      std::printf("conv_bits_%s differs: c=%d o=%d k=%d kw=%d s=%d j=%d h=%d w=%d\n", aoie::isa_name(isa), int(t.c),
-                  int(t.o), int(t.k), int(t.kw), int(t.s), int(t.j), int(t.h), int(t.w));
-      std::exit(1);
+    if (std::memcmp(out.data(), want.data(), out.size() * 4) != 0) fail("conv_bits", isa, t);
+  }
+}
+
+void check_conv_int(const Case& t) {
+  Random random;
+  random.state += static_cast<uint64_t>(t.c * 1000003 + t.o * 10007 + t.w);
+  const int64_t o_pad = (t.o + aoie::kPad - 1) / aoie::kPad * aoie::kPad;
+  std::vector<int8_t> image(static_cast<size_t>(t.h * t.w * t.c));
+  std::vector<int16_t> weight(static_cast<size_t>(t.o * t.k * t.k * t.c));
+  for (auto& v : image) v = static_cast<int8_t>(random.next() >> 56);
+  for (auto& v : weight) v = static_cast<int16_t>(random.next() >> 48);
+  Node node;
+  aoie_test::HeapArena arena;
+  node.op = aoie::Op::conv_int;
+  node.k = node.kw = t.k, node.c = t.c, node.o = t.o, node.p = t.k / 2, node.weight = weight.data();
+  const auto scale = random_floats(random, o_pad), bias = random_floats(random, o_pad);
+  aoie::OpArgs args{};
+  args.in0 = image.data(), args.weight = weight.data(), args.a = scale.data(), args.b = bias.data();
+  args.h = t.h, args.w = t.w, args.c = t.c, args.o = t.o, args.o_pad = o_pad, args.k = t.k, args.s = t.s;
+  args.pad = t.k / 2;
+  args.oh = (t.h + 2 * args.pad - t.k) / t.s + 1, args.ow = (t.w + 2 * args.pad - t.k) / t.s + 1;
+  std::vector<float> want;
+  for (int isa = 0; isa < aoie::kIsaCount; ++isa) {
+    if (!aoie::isa_usable(isa)) continue;
+    if (!pack_node(&node, isa, &arena)) std::abort();
+    std::vector<float> out(static_cast<size_t>(args.oh * args.ow * t.o + kGuard), 12345.0f);
+    std::vector<uint64_t> scratch(static_cast<size_t>(scratch_of(node, t.h, t.w, 1) / 8 + 1));
+    args.out = out.data(), args.scratch = scratch.data(), args.packed = node.packed.data();
+    node.kernel(args);
+    if (isa == aoie::kReference) want = out;
+    ++checked;
+    if (std::memcmp(out.data(), want.data(), out.size() * 4) != 0) fail("conv_int", isa, t);
+  }
+}
+
+// Pictures of noise, of two levels and of one, whose windows are clipped on all sides; parts of their rows too.
+void check_standardize(int64_t h, int64_t w, int64_t window, uint64_t mask, double eps, double scale) {
+  Random random;
+  random.state += static_cast<uint64_t>(h * 1009 + w * 31 + window) + mask;
+  std::vector<uint8_t> image(static_cast<size_t>(h * w));
+  for (auto& u : image) u = static_cast<uint8_t>(100 + ((random.next() >> 56) & mask));
+  Node node;
+  node.op = aoie::Op::standardize;
+  aoie::OpArgs args{};
+  args.in0 = image.data(), args.h = args.oh = h, args.w = args.ow = w, args.c = args.o = 1;
+  args.window = window, args.eps_levels = eps, args.scale = scale;
+  for (const int64_t skip : {int64_t{0}, h / 3}) {
+    args.skip_top = skip, args.skip_bottom = skip / 2;
+    std::vector<int8_t> want;
+    for (int isa = 0; isa < aoie::kIsaCount; ++isa) {
+      if (!aoie::isa_usable(isa)) continue;
+      std::vector<int8_t> out(static_cast<size_t>(h * w + kGuard), 99);
+      std::vector<uint64_t> scratch(static_cast<size_t>(scratch_of(node, h, w, 1) / 8));
+      args.out = out.data(), args.scratch = scratch.data();
+      aoie::find_kernel(node.op, isa).kernel(args);
+      if (isa == aoie::kReference) want = out;
+      ++checked;
+      if (out != want) fail("standardize", isa, {1, 1, window, window, 1, 1, h, w});
     }
   }
+}
+
+void check_standardize_all() {
+  for (const int64_t window : {int64_t{0}, int64_t{1}, int64_t{3}, int64_t{65}, int64_t{181}, int64_t{183}})
+    for (const uint64_t mask : {uint64_t{0}, uint64_t{1}, uint64_t{15}, uint64_t{255}})
+      for (const int64_t w : {int64_t{1}, int64_t{15}, int64_t{16}, int64_t{17}, int64_t{140}, int64_t{401}})
+        check_standardize(w % 2 == 0 ? 70 : 9, w, window, mask, 2.0, 32.0);
+  check_standardize(300, 400, 65, 255, 1e-300, 32.0);
+  check_standardize(300, 400, 65, 255, 1e-3, 1000.0);
+  check_standardize(300, 400, 9, 3, 0.01, 500.0);
+}
+
+// A picture so large that one task goes through it strip by strip, against tasks that take step by step.
+bool strips_equal_steps(const std::vector<unsigned char>& file) {
+  aoie_model* model = nullptr;
+  if (aoie_open(file.data(), file.size(), &model, nullptr, 0) != AOIE_OK) return false;
+  const int64_t h = 1203, w = 1001;
+  std::vector<uint8_t> image(static_cast<size_t>(h * w));
+  Random random;
+  for (auto& u : image) u = static_cast<uint8_t>(random.next() >> 56);
+  std::vector<aoie::Value> values(aoie::kMaxValues);
+  std::vector<int> live(aoie::kMaxValues);
+  aoie::Plan plan{values.data(), live.data()};
+  aoie_plan_result sizes;
+  bool equal = make_plan(*model, h, w, false, 1, &plan, {nullptr, 0}) == AOIE_OK && plan.strips &&
+               aoie_plan(model, h, w, &sizes, nullptr, 0) == AOIE_OK;
+  const uint64_t bytes = std::max(plan.bytes, aoie_parallel_bytes(model, h, w, 3));
+  void* memory = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
+  std::vector<float> strips(static_cast<size_t>(sizes.grid_h * sizes.grid_w * sizes.classes)), steps = strips;
+  const auto one_by_one = [](void*, void (*task)(void*, int), void* argument, int count) {
+    for (int i = 0; i < count; ++i) task(argument, i);
+  };
+  equal = equal && aoie_run(model, image.data(), h, w, memory, bytes, strips.data()) == AOIE_OK;
+  equal = equal &&
+          aoie_run_parallel(model, image.data(), h, w, memory, bytes, steps.data(), 3, one_by_one, nullptr) == AOIE_OK;
+  equal = equal && std::memcmp(strips.data(), steps.data(), strips.size() * 4) == 0;
+  std::free(memory);
+  aoie_close(model);
+  return equal;
 }
 
 }  // namespace
 
 int main() {
   const int64_t sizes[][2] = {{1, 1}, {1, 2}, {2, 1}, {2, 2}, {3, 3}, {1, 7}, {5, 4}, {4, 9}, {7, 11}};
-  const int64_t outputs[] = {1, 8, 13, 16, 21};
+  const int64_t outputs[] = {1, 8, 13, 16, 21, 40, 130};
   int turn = 0;
   for (int64_t c : {1, 3, 31, 32, 33, 63, 64, 65, 97, 127, 128, 577})
     for (int64_t k : {1, 3})
       for (int64_t kw : {1, 3})
         for (int64_t s : {1, 2})
           for (int64_t j : {1, 2})
-            for (const auto& size : sizes) check({c, outputs[turn++ % 5], k, kw, s, j, size[0], size[1]});
+            for (const auto& size : sizes)
+              for (const auto& scales : {std::vector<float>{0.37f, -1.73f}, {1.0f, 1.0f}})
+                check({c, outputs[turn++ % 7], k, kw, s, j, size[0], size[1]}, scales);
+  for (int64_t c : {1, 3})
+    for (int64_t k : {1, 3, 5, 7, 11})
+      for (int64_t s : {1, 2, 4})
+        for (const auto& size : sizes) check_conv_int({c, outputs[turn++ % 7], k, k, s, 1, size[0] + 4, size[1] + 9});
+  check_standardize_all();
   // Whole networks: every instruction set gives the same logits.
   for (int c : {1, 7, 16, 40, 65})
     for (int planes : {1, 2}) {
       const auto file = aoie_test::small_file(c, c + 3, planes);
+      if (!strips_equal_steps(file)) {
+        std::printf("strips differ from steps, c=%d planes=%d\n", c, planes);
+        return 1;
+      }
       std::vector<uint8_t> image(37 * 29);
       Random random;
       for (auto& u : image) u = static_cast<uint8_t>(random.next() >> 56);

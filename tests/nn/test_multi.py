@@ -14,6 +14,7 @@ from aoienet.nn.multi import collapsed, dual_bn
 from aoienet.nn.multi.collapsed import Collapsed
 from aoienet.nn.multi.dual_bias import DualBias
 from aoienet.nn.multi.dual_bn import DualBN
+from aoienet.nn.multi.dual_bn_tied import DualBNTied
 from aoienet.nn.multi.gated import Gated
 from aoienet.nn.multi.product import Product
 from aoienet.nn.multi.split import Split
@@ -46,6 +47,13 @@ def test_branches_that_start_alike_never_part():
     planes = trained(DualBN(4, 2, Cell(act_q="affine", spread=0.0)))
     assert planes.distance() == 0.0
     assert torch.equal(planes.bn[0].weight, planes.bn[1].weight)
+
+
+def test_tied_planes_keep_one_half_distance_and_two_thresholds():
+    planes = trained(DualBNTied(4, 2, Cell(act_q="affine", spread=0.5)))
+    first, second = (act.levels() for act in planes.act)
+    assert first.steps == second.steps != (2.0,)
+    assert first.thresholds[0] != second.thresholds[0] and planes.distance() > 0.15
 
 
 def test_distance_is_the_share_of_differing_bits():

@@ -1,11 +1,12 @@
 /* aoienet runtime: runs one .aoie file (docs/format.md) on packed bits.
  *
- * - Memory: aoie_open allocates the model; after it nothing is allocated, the caller hands a workspace.
+ * - Memory: aoie_open allocates the model (aoie_open_in: nothing at all); after it nothing is allocated, the caller
+ *   hands a workspace.
  * - Threads: none of its own. A model does not change after aoie_open: any number of threads may run it,
  *   each with its own workspace.
  * - Errors: a status code everywhere; aoie_open also says which rule failed. No exception leaves the library.
- * - Every instruction set gives the same bits. The environment variable AOIENET_ISA forces one (reference, avx2,
- * avx512).
+ * - Every instruction set gives the same bits. The environment variable AOIENET_ISA forces one
+ *   (reference, neon, avx2, avx512).
  */
 #ifndef AOIENET_AOIENET_H_
 #define AOIENET_AOIENET_H_
@@ -46,6 +47,15 @@ AOIE_API int aoie_open_file(const char* path, aoie_model** out, char* message, s
 AOIE_API int aoie_open_isa(const void* data, size_t bytes, const char* isa, aoie_model** out, char* message,
                            size_t message_bytes);
 AOIE_API void aoie_close(aoie_model* model); /* NULL is allowed */
+
+/* The same without the heap, for small boards: the model stands in memory (any alignment), and data stays where it is
+ * (flash), begins at a multiple of 8 bytes and outlives the model. isa as above. AOIE_NO_MEMORY: memory is too small.
+ * aoie_close is not needed. */
+AOIE_API int aoie_open_in(const void* data, size_t bytes, const char* isa, void* memory, size_t memory_bytes,
+                          aoie_model** out, char* message, size_t message_bytes);
+/* What aoie_open_in needs for this file and instruction set on a machine with pointers of this size (fewer bytes where
+ * they are smaller), plus 63 when memory is not aligned to 64 bytes. */
+AOIE_API size_t aoie_model_bytes(const aoie_model* model);
 
 /* The JSON header of the file, not terminated by 0; owned by the model. */
 AOIE_API const char* aoie_header(const aoie_model* model, size_t* bytes);

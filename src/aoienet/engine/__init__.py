@@ -4,7 +4,7 @@
     logits = model.run(image)            # float32 [Hb, Wb, K]
 
 Threads   a model does not change after `open`; every thread that runs it has its own workspace.
-Set       the environment variable AOIENET_ISA (reference, avx2, avx512) before `open` forces an instruction set.
+Set       the environment variable AOIENET_ISA (reference, neon, avx2, avx512) before `open` forces an instruction set.
 """
 
 from __future__ import annotations

@@ -1,41 +1,260 @@
-// 16 output channels per vector, VPOPCNTD.
+// 16 output channels per vector, VPOPCNTD. A word of the picture is broadcast, combined with the words of 16 output
+// channels and counted; accumulators of kVecs vectors x kCount positions stay in registers. With n = pc(B'), the bits
+// of a channel's weights, each form gives the pc of docs/format.md from what is cheaper to count:
+//   kSeparate  pc_j = sum of popcount(B' & b'_j): 3 operations per word and plane
+//   kTied      pc_1 + pc_2 = n + popcount(b'_1 & b'_2) - sum of popcount(~(b'_1 ^ b'_2) & (b'_1 ^ B')), because
+//              (p1 ^ w) + (p2 ^ w) = d + 2 (~d & (p1 ^ w)) with d = p1 ^ p2: 3 operations per word for both planes
+//   kParity    2 pc_j = n + rho_j - sum of popcount(a_i), a_i = b'_j ^ B' word by word. A full adder takes two words at
+//   a
+//              time: S_k, the parity of the first k words, is one XOR of two parities that were made before, the carry
+//              of (S_k, a, a') is S_k == a ? a : ~S_k+2, and only carries are counted: 5 operations per two words
 #include <immintrin.h>
 #include <stdint.h>
 
 namespace aoie {
 namespace {
-constexpr int kLanes = 16, kPixels = 4;
+constexpr int kLanes = 16;
 using Vi = __m512i;
 using Vf = __m512;
-inline Vi vi_load(const void* p) { return _mm512_loadu_si512(p); }
+inline Vi vi_load(const uint32_t* p) { return _mm512_loadu_si512(p); }
+inline Vi vi_all(uint32_t x) { return _mm512_set1_epi32(static_cast<int>(x)); }
+// In place by force: GCC 12 gives the new sum a register of its own, moves it back, and spills for want of registers.
+inline void vi_accumulate(Vi& sum, Vi x) { asm("vpaddd %1, %0, %0" : "+v"(sum) : "v"(x)); }
+// A load that stays one: folded into each of its uses it would be made again for every position.
+inline Vi vi_keep(const uint32_t* p) {
+  Vi v = _mm512_loadu_si512(p);
+  asm("" : "+v"(v));
+  return v;
+}
 inline Vf vf_load(const float* p) { return _mm512_loadu_ps(p); }
 inline Vf vf_all(float x) { return _mm512_set1_ps(x); }
 inline Vf vf_add(Vf x, Vf y) { return _mm512_add_ps(x, y); }
 inline Vf vf_mul(Vf x, Vf y) { return _mm512_mul_ps(x, y); }
-inline Vf vf_scaled(float scale, Vi count) { return _mm512_mul_ps(_mm512_set1_ps(scale), _mm512_cvtepi32_ps(count)); }
 inline void vf_store(float* to, Vf v, int64_t count) {
+  if (count == kLanes) return _mm512_storeu_ps(to, v);  // a store with a mask takes longer
   _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), v);
 }
-
-template <int kN>
-struct Count {
-  Vi total[kN];
-  Count() {
-    for (int i = 0; i < kN; ++i) total[i] = _mm512_setzero_si512();
-  }
-  inline void add(int i, Vi taps, const uint32_t* bits) {
-    const Vi both = _mm512_and_si512(taps, _mm512_set1_epi32(static_cast<int>(*bits)));
-    total[i] = _mm512_add_epi32(total[i], _mm512_popcnt_epi32(both));
-  }
-  inline void next() {}
-  inline void finish() {}
-};
 }  // namespace
 }  // namespace aoie
 
 #define AOIE_TAIL "ops/tail/avx512.inl"
-#include "ops/conv_bits/lanes.inl"
+#include "ops/conv_bits/rows.inl"
+#include AOIE_TAIL
+
+#define AOIE_UNROLL _Pragma("GCC unroll 16")
 
 namespace aoie {
-void conv_bits_avx512(const OpArgs& args) { conv_bits(args); }
+namespace {
+
+// Adds the counts of n words of 64 bits, words ... of p64 per position, to the positions.
+inline void add_counts(__m512i each, int64_t word, int64_t n, int64_t p64, int32_t* counts) {
+  const __m256i narrow = _mm512_cvtepi64_epi32(each);
+  if (p64 == 1) {
+    _mm256_mask_storeu_epi32(counts + word, static_cast<__mmask8>((1u << n) - 1), narrow);
+    return;
+  }
+  int32_t all[8];
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(all), narrow);
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t at = (word + i) / p64;
+    counts[at] = all[i] + ((word + i) % p64 == 0 ? 0 : counts[at]);
+  }
+}
+
+void prepare_plane_row(const uint64_t* from, int64_t count, int64_t p64, uint32_t* to, int32_t* counts) {
+  for (int64_t word = 0; word < count * p64; word += 8) {
+    const int64_t n = count * p64 - word < 8 ? count * p64 - word : 8;
+    const auto valid = static_cast<__mmask8>((1u << n) - 1);
+    const Vi bits = _mm512_maskz_loadu_epi64(valid, from + word);
+    _mm512_mask_storeu_epi64(to + 2 * word, valid, bits);
+    add_counts(_mm512_popcnt_epi64(bits), word, n, p64, counts);
+  }
+}
+
+void prepare_tied_row(const uint64_t* first, const uint64_t* second, int64_t count, int64_t p64, uint32_t* to,
+                      int32_t* both, int32_t* high) {
+  const Vi low_half = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const Vi high_half = _mm512_add_epi32(low_half, _mm512_set1_epi32(8));
+  for (int64_t word = 0; word < count * p64; word += 8) {
+    const int64_t n = count * p64 - word < 8 ? count * p64 - word : 8;
+    const auto valid = static_cast<__mmask8>((1u << n) - 1);
+    const Vi p1 = _mm512_maskz_loadu_epi64(valid, first + word), p2 = _mm512_maskz_loadu_epi64(valid, second + word);
+    const Vi alike = _mm512_ternarylogic_epi64(p1, p2, p2, 0xC3);  // ~(p1 ^ p2)
+    const int64_t left = 4 * n;                                    // 32-bit words to write
+    uint32_t* at = to + 4 * word;
+    _mm512_mask_storeu_epi32(at, static_cast<__mmask16>(left < 16 ? (1u << left) - 1 : 0xFFFF),
+                             _mm512_permutex2var_epi32(p1, low_half, alike));
+    _mm512_mask_storeu_epi32(at + 16, static_cast<__mmask16>(left > 16 ? (1u << (left - 16)) - 1 : 0),
+                             _mm512_permutex2var_epi32(p1, high_half, alike));
+    add_counts(_mm512_add_epi64(_mm512_popcnt_epi64(p1), _mm512_popcnt_epi64(p2)), word, n, p64, both);
+    add_counts(_mm512_popcnt_epi64(_mm512_and_si512(p1, p2)), word, n, p64, high);
+  }
+}
+
+// Popcounts of kCount windows whose first words are at rows[ky] + i * step, run * kUnit words per kernel row.
+template <bool kTiedPlanes, int kVecs, int kCount>
+inline void count_rows(const uint32_t* const* rows, int64_t k, int64_t run, int64_t step, const uint32_t* weight,
+                       Vi (&total)[kVecs][kCount]) {
+  constexpr int kUnit = kTiedPlanes ? 2 : 1;
+  AOIE_UNROLL for (int v = 0; v < kVecs; ++v) AOIE_UNROLL for (int i = 0; i < kCount; ++i) total[v][i] =
+      _mm512_setzero_si512();
+  for (int64_t ky = 0; ky < k; ++ky) {
+    const uint32_t* at = rows[ky];
+    for (int64_t word = 0; word < run; ++word, weight += kVecs * kLanes, at += kUnit) {
+      Vi taps[kVecs];
+      AOIE_UNROLL for (int v = 0; v < kVecs; ++v) taps[v] = vi_load(weight + v * kLanes);
+      AOIE_UNROLL for (int i = 0; i < kCount; ++i) {
+        const Vi bits = vi_all(at[i * step]);
+        AOIE_UNROLL for (int v = 0; v < kVecs; ++v) {
+          const Vi hits = kTiedPlanes ? _mm512_ternarylogic_epi32(vi_all(at[i * step + kUnit - 1]), bits, taps[v], 0x60)
+                                      : _mm512_and_si512(taps[v], bits);
+          vi_accumulate(total[v][i], _mm512_popcnt_epi32(hits));
+        }
+      }
+    }
+  }
+}
+
+// Sums of popcount(a_i) over kCount windows of `run` words each, run even; the windows are step words apart.
+template <int kVecs, int kCount>
+inline void count_parity(const uint32_t* windows, int64_t run, int64_t step, const uint32_t* weight,
+                         Vi (&total)[kVecs][kCount]) {
+  Vi sum[kVecs][kCount];
+  AOIE_UNROLL for (int v = 0; v < kVecs; ++v) AOIE_UNROLL for (int i = 0; i < kCount; ++i) {
+    sum[v][i] = _mm512_xor_si512(vi_load(weight + v * kLanes), vi_all(windows[i * step]));
+    total[v][i] = _mm512_setzero_si512();
+  }
+  for (int64_t word = 1; word + 1 < run; word += 2) {
+    const uint32_t* at = weight + word * kVecs * kLanes;
+    Vi taps[kVecs], parity[kVecs];
+    AOIE_UNROLL for (int v = 0; v < kVecs; ++v) {
+      taps[v] = vi_keep(at + v * kLanes);
+      parity[v] = vi_keep(at + (kVecs + v) * kLanes);
+    }
+    AOIE_UNROLL for (int i = 0; i < kCount; ++i) {
+      const Vi bits = vi_all(windows[i * step + word]), odd = vi_all(windows[i * step + word + 1]);
+      AOIE_UNROLL for (int v = 0; v < kVecs; ++v) {
+        const Vi next = _mm512_xor_si512(parity[v], odd);
+        const Vi carry = _mm512_ternarylogic_epi32(sum[v][i], _mm512_xor_si512(taps[v], bits), next, 0xD4);
+        vi_accumulate(total[v][i], _mm512_popcnt_epi32(carry));
+        sum[v][i] = next;
+      }
+    }
+  }
+  AOIE_UNROLL for (int v = 0; v < kVecs; ++v) AOIE_UNROLL for (int i = 0; i < kCount; ++i) {
+    const uint32_t* at = weight + ((run - 1) * kVecs + v) * kLanes;
+    const Vi last = _mm512_xor_si512(vi_load(at), vi_all(windows[i * step + run - 1]));
+    const Vi ones = _mm512_add_epi32(_mm512_popcnt_epi32(sum[v][i]), _mm512_popcnt_epi32(last));
+    total[v][i] = _mm512_add_epi32(_mm512_add_epi32(total[v][i], total[v][i]), ones);
+  }
+}
+
+// What the positions of one output row have in common.
+struct Line {
+  const OpArgs& args;
+  const Rows& rows;
+  const float* h;  // of the row's border state
+  const uint32_t *ones, *weights;
+  int64_t size;              // words of one output channel
+  const uint32_t* at[2][3];  // by plane: the input rows
+};
+
+// pc of plane j (kTied: of both), as integers.
+template <Form kForm, int kPlanes, int kVecs, int kCount>
+inline void counts_of(const Line& b, int64_t j, int64_t ox, int64_t o, Vi (&total)[kVecs][kCount]) {
+  const OpArgs& args = b.args;
+  const uint32_t* weight = b.weights + o * b.size;
+  const int64_t run = args.kw * b.rows.words;
+  if (kForm == kParity) {
+    const int64_t all = args.k * run, step = kPlanes * all;
+    count_parity<kVecs, kCount>(b.rows.windows + j * all, all, step, weight, total);
+  } else {
+    const uint32_t* rows[3];
+    const int64_t step = args.s * b.rows.unit;
+    for (int ky = 0; ky < 3; ++ky) rows[ky] = b.at[j][ky] + ox * step;  // a 1-row kernel reads the first
+    count_rows<kForm == kTied, kVecs, kCount>(rows, args.k, run, step, weight, total);
+  }
+  if (kForm == kSeparate) return;
+  const int32_t* rho = b.rows.rho + (kForm == kTied ? 1 : j) * args.ow + ox;
+  AOIE_UNROLL for (int v = 0; v < kVecs; ++v) AOIE_UNROLL for (int i = 0; i < kCount; ++i) {
+    const Vi base = _mm512_add_epi32(vi_load(b.ones + o + v * kLanes), _mm512_set1_epi32(rho[i]));
+    total[v][i] = _mm512_sub_epi32(base, total[v][i]);
+    if (kForm == kParity) total[v][i] = _mm512_srli_epi32(total[v][i], 1);
+  }
+}
+
+// kCount positions from ox on, kVecs vectors of output channels from o on.
+template <Form kForm, int kPlanes, int kVecs, int kCount>
+__attribute__((noinline)) void positions(const Line& b, int64_t ox, int64_t o, int64_t at_out) {
+  const OpArgs& args = b.args;
+  Vf c[kVecs][kCount];
+  AOIE_UNROLL for (int j = 0; j < (kForm == kTied ? 1 : kPlanes); ++j) {
+    Vi total[kVecs][kCount];
+    counts_of<kForm, kPlanes, kVecs, kCount>(b, j, ox, o, total);
+    const Vf scale = vf_all(args.plane_scale[j]);
+    AOIE_UNROLL for (int v = 0; v < kVecs; ++v) AOIE_UNROLL for (int i = 0; i < kCount; ++i) {
+      const Vf plane = vf_mul(scale, _mm512_cvtepi32_ps(total[v][i]));
+      c[v][i] = j == 0 ? plane : vf_add(c[v][i], plane);
+    }
+  }
+  AOIE_UNROLL for (int v = 0; v < kVecs; ++v) {
+    const int64_t first = o + v * kLanes, left = args.o - first;
+    const Vf e = vf_load(args.a + first), f = vf_load(args.b + first);
+    Vf y[kCount];
+    AOIE_UNROLL for (int i = 0; i < kCount; ++i) {
+      const Vf products = vf_add(vf_mul(e, c[v][i]), vf_mul(f, vf_all(b.rows.r[ox + i])));
+      y[i] = vf_add(products, vf_load(b.h + b.rows.border[ox + i] + first));
+    }
+    finish<kCount>(args, at_out + ox, first, left < kLanes ? left : kLanes, y);
+  }
+}
+
+// kCount positions from ox on: all output channels, block by block as they are packed.
+template <Form kForm, int kPlanes, int kCount>
+void channels(const Line& b, int64_t ox, int64_t at_out) {
+  constexpr int kVecs = static_cast<int>(block_of(kForm) / kLanes);
+  int64_t o = 0;
+  for (; o + kVecs * kLanes <= b.args.o_pad; o += kVecs * kLanes)
+    positions<kForm, kPlanes, kVecs, kCount>(b, ox, o, at_out);
+  const int64_t left = (b.args.o_pad - o) / kLanes;
+  if (kVecs == 4 && left == 3) positions<kForm, kPlanes, 3, kCount>(b, ox, o, at_out);
+  if (kVecs == 4 && left == 2) positions<kForm, kPlanes, 2, kCount>(b, ox, o, at_out);
+  if (left == 1) positions<kForm, kPlanes, 1, kCount>(b, ox, o, at_out);
+}
+
+template <Form kForm, int kPlanes>
+void conv_bits_as(const OpArgs& args) {
+  Rows rows(args);
+  const auto* packed = static_cast<const uint32_t*>(args.packed);
+  Line b{args, rows, nullptr, packed + kPackedHead, packed + kPackedHead + args.o_pad, args.k * args.kw * rows.words,
+         {}};
+  for (int64_t oy = args.skip_top; oy < args.oh - args.skip_bottom; ++oy) {
+    const int64_t top = oy * args.s - args.pad, at_out = oy * args.ow;
+    for (int64_t ky = 0; ky < args.k; ++ky) prepare_row(rows, top + ky);
+    for (int64_t j = 0; j < args.j; ++j)
+      for (int64_t ky = 0; ky < 3; ++ky) b.at[j][ky] = rows.row(ky < args.k ? top + ky : top, j);
+    prepare_sums(rows, top);
+    b.h = args.d + border_state(top, args.k, args.h) * 4 * args.o_pad;
+    for (int64_t ox = 0; ox < args.ow; ox += kWide) {
+      const int64_t count = args.ow - ox < kWide ? args.ow - ox : kWide;
+      if (kForm == kParity) prepare_windows(rows, top, ox, count);
+      if (count == 4) channels<kForm, kPlanes, 4>(b, ox, at_out);
+      if (count == 3) channels<kForm, kPlanes, 3>(b, ox, at_out);
+      if (count == 2) channels<kForm, kPlanes, 2>(b, ox, at_out);
+      if (count == 1) channels<kForm, kPlanes, 1>(b, ox, at_out);
+    }
+  }
+}
+
+}  // namespace
+
+void conv_bits_avx512(const OpArgs& args) {
+  const uint32_t form = *static_cast<const uint32_t*>(args.packed);
+  if (form == kTied)
+    conv_bits_as<kTied, 2>(args);
+  else if (form == kParity)
+    args.j == 1 ? conv_bits_as<kParity, 1>(args) : conv_bits_as<kParity, 2>(args);
+  else
+    args.j == 1 ? conv_bits_as<kSeparate, 1>(args) : conv_bits_as<kSeparate, 2>(args);
+}
 }  // namespace aoie

@@ -2,6 +2,7 @@
 // zeros where the padding is; a kernel row is then k * c neighbouring numbers, taken two at a time by
 // multiply-add-pairs. packed: i16 [o_pad / kLanes, k, pairs, kLanes, 2]. scratch: i16 [k, (w + 2 pad) * c + 2]. The
 // pair sums are exact: |i8| <= 128 and the file proves sum |weight| * 128 < 2^31.
+#include "ops/conv_int/widen.inl"
 #include "ops/kernels.h"
 #ifdef AOIE_TAIL  // of the unit that includes this
 #include AOIE_TAIL
@@ -13,18 +14,6 @@ namespace aoie {
 namespace {
 
 constexpr int kPixels = 4;
-
-void widen_row(const OpArgs& args, int64_t y, int16_t* __restrict to) {
-  const int64_t edge = args.pad * args.c, width = args.w * args.c;
-  for (int64_t i = 0; i < edge; ++i) to[i] = 0;
-  for (int64_t i = edge + width; i < 2 * edge + width + 2; ++i) to[i] = 0;
-  if (y < 0 || y >= args.h) {
-    for (int64_t i = 0; i < width; ++i) to[edge + i] = 0;
-    return;
-  }
-  const int8_t* __restrict row = static_cast<const int8_t*>(args.in0) + y * width;
-  for (int64_t i = 0; i < width; ++i) to[edge + i] = row[i];
-}
 
 template <int kCount>
 inline void pixels(const OpArgs& args, const int16_t* rows, int64_t pitch, int64_t pairs, int64_t ox, int64_t at_out) {

@@ -7,37 +7,44 @@ namespace aoie {
 namespace {
 
 template <int kCount>
-inline void finish_bits(const OpArgs& args, const Tail& tail, int64_t at, int64_t o, Bits valid,
-                        const Vf (&v)[kCount]) {
+__attribute__((always_inline)) inline void finish_bits(const OpArgs& args, const Tail& tail, int64_t at, int64_t o,
+                                                       Bits valid, const Vf (&v)[kCount]) {
   const int64_t bytes = (args.o + 63) / 64 * 8, last = (o + kLanes) / 8, plane = args.oh * args.ow * bytes;
+  const int64_t o_pad = args.o_pad;
   const bool ends = o + kLanes >= args.o && last < bytes;
   auto* to = reinterpret_cast<unsigned char*>(tail.bits) + at * bytes + o / 8;
   const auto* flips = reinterpret_cast<const unsigned char*>(tail.flip_bits) + o / 8;
-  for (int64_t j = 0; j < tail.planes; ++j, to += plane, flips += bytes) {
-    const Vf t = vf_load(tail.threshold + j * args.o_pad + o);
+  const float* threshold = tail.threshold + o;
+  for (int64_t j = 0; j < tail.planes; ++j, to += plane, flips += bytes, threshold += o_pad) {
+    const Vf t = vf_load(threshold);
     Bits flip;
     __builtin_memcpy(&flip, flips, sizeof flip);
-    for (int i = 0; i < kCount; ++i) {
+    unsigned char* word = to;
+    for (int i = 0; i < kCount; ++i, word += bytes) {
       Bits bits = vf_at_least(v[i], t);
       if (flip != 0) bits = static_cast<Bits>(bits ^ ((bits ^ vf_at_most(v[i], t)) & flip));
       bits &= valid;
-      __builtin_memcpy(to + i * bytes, &bits, sizeof bits);
+      __builtin_memcpy(word, &bits, sizeof bits);
+      if (ends)  // channels that pad the last word are 0
+        __builtin_memset(word + kLanes / 8, 0, static_cast<uint64_t>(bytes - last));
     }
-    if (ends)  // channels that pad the last word are 0
-      for (int i = 0; i < kCount; ++i)
-        __builtin_memset(to + i * bytes + kLanes / 8, 0, static_cast<uint64_t>(bytes - last));
   }
 }
 
-// v: the values of channels o ... o + count - 1 at position at and those to the right of it.
+// v: the values of channels o ... o + count - 1 at position at and those to the right of it. What is read through args
+// is copied first: the compiler must take every store for a change of it.
 template <int kCount>
-inline void finish(const OpArgs& args, int64_t at, int64_t o, int64_t count, Vf (&v)[kCount]) {
+__attribute__((always_inline)) inline void finish(const OpArgs& args, int64_t at, int64_t o, int64_t count,
+                                                  Vf (&v)[kCount]) {
+  const int64_t channels = args.o;
   float* out = static_cast<float*>(args.out);
   if (args.tail != nullptr) {
-    const Tail tail = *args.tail;  // a copy: stores below cannot change it
+    const Tail tail = *args.tail;
     out = tail.out;
-    if (tail.add != nullptr)
-      for (int i = 0; i < kCount; ++i) v[i] = vf_add(v[i], vf_load_part(tail.add + (at + i) * args.o + o, count));
+    if (tail.add != nullptr) {
+      const float* add = tail.add + at * channels + o;
+      for (int i = 0; i < kCount; ++i, add += channels) v[i] = vf_add(v[i], vf_load_part(add, count));
+    }
     if (tail.knee != nullptr) {
       const Vf knee = vf_load(tail.knee + o), pos = vf_load(tail.pos + o), neg = vf_load(tail.neg + o);
       const Vf pos_shift = vf_load(tail.pos_shift + o), neg_shift = vf_load(tail.neg_shift + o);
@@ -48,8 +55,10 @@ inline void finish(const OpArgs& args, int64_t at, int64_t o, int64_t count, Vf 
     }
     if (tail.bits != nullptr) finish_bits<kCount>(args, tail, at, o, static_cast<Bits>((1u << count) - 1), v);
   }
-  if (out != nullptr)
-    for (int i = 0; i < kCount; ++i) vf_store(out + (at + i) * args.o + o, v[i], count);
+  if (out != nullptr) {
+    float* to = out + at * channels + o;
+    for (int i = 0; i < kCount; ++i, to += channels) vf_store(to, v[i], count);
+  }
 }
 
 }  // namespace

@@ -128,4 +128,28 @@ SCAN = NetSpec(
     paper="this project's own: AOIE-Net's units behind a scanning head",
 )
 
-SPECS = (CIFAR, RESNET18, MOBILENET, ABA_IO, PAN, DBN_IEB, COLLAPSED, PRODUCT, SPLIT, COMPACT, COMPACT_POOL, SCAN)
+# The same blocks at 11.5 thousand binary MACs per pixel for 20.7: a unit fewer at each width, and planes that the runtime
+# counts together.
+SCAN_SMALL = replace(
+    SCAN,
+    name="aoienet_scan_small",
+    body=residual(((64, 1, 1), (128, 2, 2))),
+    cell=replace(CELL, multi="dual_bn_tied"),
+    paper="this project's own: aoienet_scan for the speed of a first stage",
+)
+
+SPECS = (
+    CIFAR,
+    RESNET18,
+    MOBILENET,
+    ABA_IO,
+    PAN,
+    DBN_IEB,
+    COLLAPSED,
+    PRODUCT,
+    SPLIT,
+    COMPACT,
+    COMPACT_POOL,
+    SCAN,
+    SCAN_SMALL,
+)
