@@ -1,4 +1,4 @@
-"""CIFAR-10: flip and crop, cross-entropy."""
+"""CIFAR-10: flip and crop, cross-entropy. Elsewhere than on the CPU the pictures live on the device and are augmented there."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from aoienet.train.recipes import Recipe
 from aoienet.train.tasks import Batch, predict, starts
 
 PAD_PX = 4
+CENTER = 128
 READS = ("data.val_fraction", "input.kind", "augment.flips")
 
 
 def open_task(recipe: Recipe, root: Path) -> Cifar10Task:
     """Read the data."""
-    return Cifar10Task(recipe, cifar10.load(root, recipe.data.split_seed, recipe.data.val_fraction))
+    data = cifar10.load(root, recipe.data.split_seed, recipe.data.val_fraction)
+    return Cifar10Task(recipe, data) if recipe.device == "cpu" else Cifar10OnDevice(recipe, data)
 
 
 class Cifar10Task:
@@ -40,9 +42,12 @@ class Cifar10Task:
         x = transform.apply(images_NHWC, self.transform)
         return np.ascontiguousarray(x.transpose(0, 3, 1, 2)).astype(np.float32)
 
+    def _rng(self, epoch: int, start: int) -> np.random.Generator:
+        return np.random.default_rng([self.recipe.seed, epoch, start])
+
     def _batch(self, epoch: int, start: int, index: np.ndarray) -> Batch:
-        rng = np.random.default_rng([self.recipe.seed, epoch, start])
-        images = augment.flip_and_crop(rng, self.data.images["train"][index], PAD_PX, self.recipe.augment.flips)
+        images = self.data.images["train"][index]
+        images = augment.flip_and_crop(self._rng(epoch, start), images, PAD_PX, self.recipe.augment.flips)
         return self._input(images), self.data.labels["train"][index]
 
     def epoch_jobs(self, epoch: int) -> list[Callable[[], Batch]]:
@@ -78,3 +83,27 @@ class Cifar10Task:
     def result(self, net: torch.nn.Module) -> dict:
         logits, labels = self._predict(net, "test")
         return metrics.classification_report(labels, logits.argmax(1), self.recipe.classes)
+
+
+class Cifar10OnDevice(Cifar10Task):
+    """The same batches, pixel by pixel, from pictures that lie on the device: what crosses the bus per batch is where to cut."""
+
+    def __init__(self, recipe: Recipe, data: cifar10.Cifar10) -> None:
+        super().__init__(recipe, data)
+        images = torch.from_numpy(data.images["train"]).to(recipe.device)
+        self.wide_NHWC = F.pad(images, (0, 0, PAD_PX, PAD_PX, PAD_PX, PAD_PX))
+        self.labels_N = torch.from_numpy(data.labels["train"]).to(recipe.device)
+
+    def _cut(self, index: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> Batch:
+        device = self.wide_NHWC.device
+        at_N, at_NH, at_NW = (torch.from_numpy(a).to(device, non_blocking=True) for a in (index, rows, columns))
+        images = self.wide_NHWC[at_N[:, None, None], at_NH[:, :, None], at_NW[:, None, :]].permute(0, 3, 1, 2).float()
+        return images - CENTER if self.transform["kind"] == "center" else images, self.labels_N[at_N]
+
+    def _batch(self, epoch: int, start: int, index: np.ndarray) -> Batch:
+        shape = (len(index), cifar10.SIDE, cifar10.SIDE)
+        return self._cut(index, *augment.crop_places(self._rng(epoch, start), shape, PAD_PX, self.recipe.augment.flips))
+
+    def _still(self, index: np.ndarray) -> Batch:
+        middle = np.tile(np.arange(cifar10.SIDE) + PAD_PX, (len(index), 1))
+        return self._cut(index, middle, middle)
