@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: E402
 
 from aoienet.models import list_models  # noqa: E402
 from aoienet.nn.conv import BinaryConv2d  # noqa: E402
-from aoienet.train import distill, finish, networks, recipes, runs, schedule, state, tasks, watch  # noqa: E402
+from aoienet.train import distill, finish, loop, networks, recipes, runs, schedule, state, tasks, watch  # noqa: E402
 from aoienet.train.recipes import Augment, Data, Distill, Optim, RealWeights, Recipe  # noqa: E402
 
 
@@ -247,6 +247,21 @@ def test_fields_that_a_data_set_does_not_read_are_refused():
         tasks.open_task(r, None)
     with pytest.raises(ValueError, match="unknown data.set 'cifar11'; did you mean 'cifar10'"):
         tasks.open_task(dataclasses.replace(r, data=Data("cifar11")), None)
+
+
+def test_smoothed_labels_and_class_weights_are_fields_like_others():
+    r = recipe("label_smoothing=0.1", "class_weights=on", base="segment")
+    with pytest.raises(ValueError, match="segment reads no label_smoothing, class_weights"):
+        tasks.open_task(r, None)
+    with pytest.raises(ValueError, match="input.kind=pixels; got 'standardize'"):
+        tasks.open_task(recipe("input.kind=standardize"), None)
+
+
+@pytest.mark.parametrize("device", ["kuda", "meta:7x"] if torch.cuda.is_available() else ["cuda", "kuda"])
+def test_a_device_that_is_not_there_is_refused_in_words(device, tmp_path):
+    with pytest.raises(ValueError, match=f"device={device} cannot be used by PyTorch here .*-o device=cpu"):
+        loop.train(recipe(f"device={device}"), tmp_path, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 # --- what is watched

@@ -202,8 +202,20 @@ def draw(run: Run, result: dict | None) -> None:
     report.write(run.out, run.recipe, run.history, run.about, result)
 
 
+def check_device(device: str) -> None:
+    """Raises ValueError: PyTorch cannot put anything there."""
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"device={device} cannot be used by PyTorch here ({reason}); -o device=cpu always can"
+        ) from error
+
+
 def prepare(recipe: Recipe, root: Path, out: Path, make_net: Callable[[Recipe], torch.nn.Module]) -> Run:
     """Data, network, optimiser; nothing is written."""
+    check_device(recipe.device)
     task = open_task(recipe, root)
     recipe = task.recipe  # with what the data decides
     seed_all(recipe.seed)

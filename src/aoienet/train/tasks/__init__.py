@@ -14,17 +14,11 @@ import torch
 from aoienet.train.recipes import Augment, Blocks, Data, Input, Pixels, Recipe, flat, hint
 
 Batch = tuple[Any, Any]  # x_NCHW float32, labels: arrays, or tensors where the device has them
-DEFAULTS = {
-    f"{name}.{key}": value
-    for name, group in {
-        "data": Data(""),
-        "input": Input(),
-        "augment": Augment(),
-        "blocks": Blocks(),
-        "pixels": Pixels(),
-    }.items()
-    for key, value in flat(group).items()
+GROUPS = {"data": Data(""), "input": Input(), "augment": Augment(), "blocks": Blocks(), "pixels": Pixels()}
+DEFAULTS: dict[str, Any] = {
+    f"{name}.{key}": value for name, group in GROUPS.items() for key, value in flat(group).items()
 }
+DEFAULTS |= {"label_smoothing": 0.0, "class_weights": False}
 READ_BY_ALL = ("data.set", "data.split_seed", "data.limit", "data.workers")
 
 

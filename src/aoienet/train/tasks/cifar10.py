@@ -18,11 +18,15 @@ from aoienet.train.tasks import Batch, predict, starts
 
 PAD_PX = 4
 CENTER = 128
-READS = ("data.val_fraction", "input.kind", "augment.flips")
+READS = ("data.val_fraction", "input.kind", "augment.flips", "label_smoothing")
 
 
 def open_task(recipe: Recipe, root: Path) -> Cifar10Task:
-    """Read the data."""
+    """Read the data. Raises ValueError: an input that is not plain pixels."""
+    if recipe.input.kind != "pixels":
+        raise ValueError(
+            f"cifar10 has colours, which are not standardised: input.kind=pixels; got {recipe.input.kind!r}"
+        )
     data = cifar10.load(root, recipe.data.split_seed, recipe.data.val_fraction)
     return Cifar10Task(recipe, data) if recipe.device == "cpu" else Cifar10OnDevice(recipe, data)
 

@@ -15,12 +15,10 @@ from aoienet.train.recipes import Recipe
 from aoienet.train.tasks import neu_cls
 from aoienet.train.tasks.neu_cls import NeuClsTask
 
-READS = ({*neu_cls.READS} - {"data.per_class"}) | {
-    "data.test_fraction",
-    "data.duplicate_correlation",
-    "input.kind",
-    "blocks.px",
-}
+READS = (
+    *(key for key in neu_cls.READS if key != "data.per_class"),
+    *("data.test_fraction", "data.duplicate_correlation", "input.kind", "blocks.px", "class_weights"),
+)
 SPLIT = "near_duplicates"
 
 

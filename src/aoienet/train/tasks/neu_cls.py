@@ -20,7 +20,7 @@ READS = (
     *("data.split", "data.val_fraction", "data.test_fraction", "data.per_class", "input.kind"),
     *("input.window_px", "input.eps_levels", "input.scale"),
     *("augment.flips", "augment.turns", "augment.scale_least", "augment.scale_most", "augment.gain_spread"),
-    *("augment.cutmix", "augment.crop_px", "augment.whole_share"),
+    *("augment.cutmix", "augment.crop_px", "augment.whole_share", "label_smoothing"),
 )
 SHIFT_PX = 12
 
