@@ -23,7 +23,6 @@ enum class Op : uint8_t {
 };
 const char* op_name(Op op);
 bool op_from_name(const Json& name, Op* op);  // graph ops only
-Line graph_op_names();
 
 // The best kernel of an op at or below isa, and the instruction set it was written for.
 struct Choice {

@@ -218,7 +218,7 @@ int aoie_plan(const aoie_model* model, int64_t h, int64_t w, aoie_plan_result* o
               size_t message_bytes) {
   const aoie::Message say{message, message_bytes};
   if (model == nullptr || out == nullptr) {
-    say.print(aoie::Line() << "model and out are not NULL; received NULL.");
+    say.print("model and out are not NULL; received NULL.");
     return AOIE_BAD_ARGUMENT;
   }
   *out = aoie_plan_result{};
