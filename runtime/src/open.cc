@@ -373,6 +373,9 @@ class Opener {
     if (model_.height < block || model_.width < block)
       return refuse("scan: 'input' holds at least one block", kReceived, block);
     model_.block_px = block;
+    model_.block_stride_px = step;
+    model_.halo_px = halo;
+    model_.total_stride = stride;
     return true;
   }
 

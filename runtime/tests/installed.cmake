@@ -1,6 +1,6 @@
 # Installs the build, builds examples/minimal.c against the installed package (CMake, shared and static; pkg-config),
 # and runs all of them and the build's own on a golden picture: the same lines.
-#   cmake -DBUILD=... -DSOURCE=... -DWORK=... -DMINIMAL=... [-DCC=... -DFLAGS=...] -P installed.cmake
+#   cmake -DBUILD=... -DSOURCE=... -DWORK=... -DMINIMAL=... -DBANDS=... [-DCC=... -DFLAGS=...] -P installed.cmake
 set(golden ${SOURCE}/tests/golden)
 file(REMOVE_RECURSE ${WORK})
 file(MAKE_DIRECTORY ${WORK})
@@ -38,6 +38,15 @@ if(PKG_CONFIG)
   get_filename_component(library ${folder} DIRECTORY)
   do(${CC} ${SOURCE}/examples/minimal.c ${words} -Wl,-rpath,${library} -o ${WORK}/minimal_pkg)
   list(APPEND programs ${WORK}/minimal_pkg)
+endif()
+
+# The example of bands: 96 rows, 96 columns are whole blocks.
+execute_process(COMMAND tail -c +29 ${golden}/scan.golden COMMAND ${MINIMAL} ${golden}/scan.aoie 96 96
+                OUTPUT_VARIABLE whole)
+execute_process(COMMAND tail -c +29 ${golden}/scan.golden COMMAND ${BANDS} ${golden}/scan.aoie 96 96 1
+                OUTPUT_VARIABLE banded)
+if(whole STREQUAL "" OR NOT banded STREQUAL whole)
+  message(FATAL_ERROR "bands print what one run prints; received\n${banded}instead of\n${whole}")
 endif()
 
 foreach(program ${programs})
