@@ -56,11 +56,11 @@ void run(const aoie_model* model) {
   }
 }
 
-size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
-
 }  // namespace
 
 #if defined(AOIENET_FUZZ)
+static size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t bytes, size_t most);
 
 // Three times of four only the header's text changes, and the tensors move to where the new length wants them: else

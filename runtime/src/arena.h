@@ -42,12 +42,12 @@ class Arena {
   // count values of 0; stays false when there is no memory left. T has no constructor that does work.
   template <typename T>
   bool take(size_t count, Span<T>* out) {
-    return zeros(count, sizeof(T), &Arena::take_bytes, out);
+    return zeros(count > most<T>() ? nullptr : take_bytes(count * sizeof(T)), count, out);
   }
   // The same until give_back.
   template <typename T>
   bool borrow(size_t count, Span<T>* out) {
-    return zeros(count, sizeof(T), &Arena::borrow_bytes, out);
+    return zeros(count > most<T>() ? nullptr : borrow_bytes(count * sizeof(T)), count, out);
   }
   size_t borrowed() const { return borrowed_; }
   void give_back(size_t to);  // what was borrowed after borrowed() was `to`
@@ -64,10 +64,14 @@ class Arena {
   void count();
 
   template <typename T>
-  bool zeros(size_t count, size_t size, void* (Arena::*get)(size_t), Span<T>* out) {
+  static constexpr size_t most() {
+    return SIZE_MAX / 2 / sizeof(T);
+  }
+
+  template <typename T>
+  static bool zeros(void* memory, size_t count, Span<T>* out) {
     static_assert(std::is_trivially_destructible<T>::value, "nobody destroys what stands in an arena");
-    if (count > SIZE_MAX / 2 / size) return false;
-    auto* at = static_cast<T*>((this->*get)(count * size));
+    auto* at = static_cast<T*>(memory);
     if (at == nullptr) return false;
     for (size_t i = 0; i < count; ++i) ::new (static_cast<void*>(at + i)) T();
     *out = Span<T>(at, count);

@@ -40,6 +40,18 @@ bool has_features(int end) {
 }
 #endif
 
+struct Isas {
+  bool usable;  // only those
+};
+
+void write(Writer* to, Isas isas) {
+  for (int isa = 0; isa < kIsaCount; ++isa) {
+    if (isas.usable && !isa_usable(isa)) continue;
+    write(to, isa == 0 ? "" : ", ");
+    write(to, isa_name(isa));
+  }
+}
+
 }  // namespace
 
 const char* isa_name(int isa) {
@@ -65,23 +77,13 @@ bool isa_usable(int isa) {
   }
 }
 
-int choose_isa(const char* name, Line* why) {
+int choose_isa(const char* name, const Message& why) {
   if (name == nullptr) name = std::getenv("AOIENET_ISA");
-  if (name == nullptr || *name == 0) {
-    int best = kReference;
-    for (int isa = 0; isa < kIsaCount; ++isa)
-      if (isa_usable(isa)) best = isa;
-    return best;
-  }
-  Line known, usable;
-  for (int isa = 0; isa < kIsaCount; ++isa) {
-    known << (isa == 0 ? "" : ", ") << isa_name(isa);
-    if (!isa_usable(isa)) continue;
-    usable << (isa == 0 ? "" : ", ") << isa_name(isa);
-    if (std::strcmp(name, isa_name(isa)) == 0) return isa;
-  }
-  *why << "AOIENET_ISA is one of " << known << " and this machine has it (here: " << usable << "); received "
-       << quoted(name) << ".";
+  const bool free = name == nullptr || *name == 0;
+  for (int isa = kIsaCount - 1; isa >= 0; --isa)
+    if (isa_usable(isa) && (free || std::strcmp(name, isa_name(isa)) == 0)) return isa;
+  why.print("AOIENET_ISA is one of ", Isas{false}, " and this machine has it (here: ", Isas{true}, ")", kReceived,
+            Quoted{name}, ".");
   return -1;
 }
 
@@ -97,10 +99,7 @@ int aoie_isa_usable(const char* name) {
   return 0;
 }
 
-const char* aoie_isa_active(void) {
-  aoie::Line why;
-  return aoie::isa_name(aoie::choose_isa(nullptr, &why));
-}
+const char* aoie_isa_active(void) { return aoie::isa_name(aoie::choose_isa(nullptr, {nullptr, 0})); }
 
 const char* aoie_cpu_feature(int index, int* present) {
   if (index < 0 || index >= aoie::kFeatureCount) return nullptr;

@@ -11,8 +11,8 @@ enum Isa : int { kReference = 0, kNeon = 1, kAvx2 = 2, kAvx512 = 3, kIsaCount = 
 
 const char* isa_name(int isa);
 bool isa_usable(int isa);
-// name: NULL = environment AOIENET_ISA, else the best. Returns -1 and fills *why when it cannot be taken.
-int choose_isa(const char* name, Line* why);
+// name: NULL = environment AOIENET_ISA, else the best. Returns -1 and says why when it cannot be taken.
+int choose_isa(const char* name, const Message& why);
 
 }  // namespace aoie
 #endif  // AOIENET_CPU_H_

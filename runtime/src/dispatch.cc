@@ -1,17 +1,17 @@
 #include <cstring>
 
-#include "model.h"
+#include "reader.h"
 
 namespace aoie {
 namespace {
 
-struct KernelLine {
+struct Line {
   const char* op;
   const char* isa;
   Kernel kernel;
 };
 
-const KernelLine kLines[] = {
+const Line kLines[] = {
 #define AOIE_KERNEL(op, isa) {#op, #isa, &op##_##isa},
 #include "ops/kernels.inc"
 #undef AOIE_KERNEL
@@ -37,16 +37,16 @@ bool op_from_name(const Json& name, Op* op) {
   return false;
 }
 
-Line graph_op_names() {
-  Line names;
-  for (int i = static_cast<int>(Op::thermometer); i < kOpCount; ++i)
-    names << (i == static_cast<int>(Op::thermometer) ? "" : ", ") << kNames[i];
-  return names;
+void write(Writer* to, GraphOps) {
+  for (int i = static_cast<int>(Op::thermometer); i < kOpCount; ++i) {
+    write(to, i == static_cast<int>(Op::thermometer) ? "" : ", ");
+    write(to, kNames[i]);
+  }
 }
 
 Choice find_kernel(Op op, int isa) {
   for (; isa >= 0; --isa)
-    for (const KernelLine& line : kLines)
+    for (const Line& line : kLines)
       if (std::strcmp(line.op, op_name(op)) == 0 && std::strcmp(line.isa, isa_name(isa)) == 0)
         return {line.kernel, isa};
   return {nullptr, -1};

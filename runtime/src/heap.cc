@@ -35,7 +35,7 @@ void free_all(void* head) {
 }
 
 int no_room(const Message& say, size_t bytes) {
-  say.print(Line() << "the model fits into memory; received a file of " << bytes << " bytes.");
+  say.print("the model fits into memory", kReceived, "a file of ", bytes, " bytes.");
   return AOIE_NO_MEMORY;
 }
 
@@ -92,7 +92,7 @@ int aoie_open_isa(const void* data, size_t bytes, const char* isa, aoie_model** 
   const aoie::Message say{message, message_bytes};
   if (out != nullptr) *out = nullptr;
   if (data == nullptr || out == nullptr) {
-    say.print(aoie::Line() << "data and out are not NULL; received NULL.");
+    say.print("data and out are not NULL; received NULL.");
     return AOIE_BAD_ARGUMENT;
   }
   return aoie::open_copy(data, bytes, isa, say, out);
@@ -106,7 +106,7 @@ int aoie_open_file(const char* path, aoie_model** out, char* message, size_t mes
   const aoie::Message say{message, message_bytes};
   if (out != nullptr) *out = nullptr;
   if (path == nullptr || out == nullptr) {
-    say.print(aoie::Line() << "path and out are not NULL; received NULL.");
+    say.print("path and out are not NULL; received NULL.");
     return AOIE_BAD_ARGUMENT;
   }
   void* blocks = nullptr;
@@ -115,8 +115,8 @@ int aoie_open_file(const char* path, aoie_model** out, char* message, size_t mes
   const int status = aoie::read_file(path, &blocks, &data, &bytes);
   if (status == AOIE_OK) return aoie::open_on(blocks, data, bytes, nullptr, say, out);
   aoie::free_all(blocks);
-  say.print(aoie::Line() << (status == AOIE_IO ? "the model file can be read" : "the model file fits into memory")
-                         << "; received " << aoie::quoted(path) << ".");
+  say.print(status == AOIE_IO ? "the model file can be read" : "the model file fits into memory", aoie::kReceived,
+            aoie::Quoted{path}, ".");
   return status;
 }
 

@@ -164,8 +164,8 @@ class Checker {
 
  private:
   bool refuse(const char* rule) {
-    return no_.refuse(Line() << "the header is a UTF-8 JSON object: " << rule,
-                      Line() << "something else at header byte " << static_cast<size_t>(at_ - begin_));
+    return no_.refuse("the header is a UTF-8 JSON object: ", rule, kReceived, "something else at header byte ",
+                      static_cast<size_t>(at_ - begin_));
   }
 
   void space() {
@@ -192,7 +192,7 @@ class Checker {
   }
 
   bool depth_is_legal(int depth) {
-    return depth <= kMaxJsonDepth || no_.refuse(Line() << "JSON depth is at most 16", "a deeper header");
+    return depth <= kMaxJsonDepth || no_.refuse("JSON depth is at most 16", kReceived, "a deeper header");
   }
 
   bool array(int depth) {
@@ -245,7 +245,7 @@ class Checker {
     for (size_t i = 1; i < members && differ; ++i) {
       differ = order(begin_ + keys[i - 1], begin_ + keys[i]) != 0;
       if (!differ)
-        no_.refuse(Line() << "a key stands once in a JSON object", quoted(text_of(view(begin_ + keys[i]))) << " twice");
+        no_.refuse("a key stands once in a JSON object", kReceived, Quoted{text_of(view(begin_ + keys[i]))}, " twice");
     }
     arena_.give_back(before);
     return differ;
@@ -306,7 +306,7 @@ class Checker {
     }
     if (is_finite_decimal(from, at_)) return true;
     const size_t length = static_cast<size_t>(at_ - from);
-    return no_.refuse(Line() << "floats are finite", Line() << std::string_view(from, length < 60 ? length : 60));
+    return no_.refuse("floats are finite", kReceived, std::string_view(from, length < 60 ? length : 60));
   }
 
   const char *begin_, *at_, *end_;
@@ -366,7 +366,7 @@ std::string_view text_of(const Json& string) {
 bool check_json(const char* begin, size_t bytes, Arena* arena, Refusal* no, Json* out) {
   if (!Checker(begin, begin + bytes, arena, no).document()) return false;
   begin = skip_space(begin);
-  if (*begin != '{') return no->refuse(Line() << "the header is a JSON object", "another value");
+  if (*begin != '{') return no->refuse("the header is a JSON object", kReceived, "another value");
   *out = view(begin);
   return true;
 }

@@ -23,7 +23,6 @@ enum class Op : uint8_t {
 };
 const char* op_name(Op op);
 bool op_from_name(const Json& name, Op* op);  // graph ops only
-Line graph_op_names();
 
 // The best kernel of an op at or below isa, and the instruction set it was written for.
 struct Choice {
@@ -86,6 +85,7 @@ struct aoie_model {
   int64_t channels = 1, height = 1, width = 1, classes = 0;
   bool fixed = false;
   int64_t block_px = 0;          // 0: no scan
+  int64_t block_stride_px = 0, halo_px = 0, total_stride = 0;
   aoie::Span<aoie::Node> nodes;  // nodes[0] is the transform
   int value_count = 0;           // largest id + 1
   aoie::Span<int> last_use;     // by id: index of the last node that reads it, its writer when none, -1 = no such value

@@ -39,31 +39,30 @@ class Opener {
   }
 
  private:
-  bool refuse(const Line& rule, const Line& received) { return no_.refuse(rule, received); }
-  bool refuse(const Line& rule, int64_t received) { return no_.refuse(rule, shown(received)); }
+  template <typename... T>
+  bool refuse(const T&... pieces) {
+    return no_.refuse(pieces...);
+  }
   bool no_memory() { return no_.no_memory(arena_.peak_bytes()); }
 
   bool check_prefix() {
-    if (bytes_ < kPrefix) return refuse(Line() << "a model file has at least 32 bytes", static_cast<int64_t>(bytes_));
+    if (bytes_ < kPrefix) return refuse("a model file has at least 32 bytes", kReceived, bytes_);
     if (std::memcmp(file_, "AOIENET\0", 8) != 0)
-      return refuse(Line() << "the magic is 'AOIENET' and a 0 byte", quoted({reinterpret_cast<const char*>(file_), 8}));
+      return refuse("the magic is 'AOIENET' and a 0 byte", kReceived,
+                    Quoted{{reinterpret_cast<const char*>(file_), 8}});
     const uint64_t version = little(file_ + 8, 4), header_bytes = little(file_ + 12, 4),
                    file_bytes = little(file_ + 16, 8);
-    if (version > kVersion)
-      return refuse(Line() << "the version is 1; this file is for a newer runtime", static_cast<int64_t>(version));
-    if (version != kVersion) return refuse(Line() << "the version is 1", static_cast<int64_t>(version));
+    if (version > kVersion) return refuse("the version is 1; this file is for a newer runtime", kReceived, version);
+    if (version != kVersion) return refuse("the version is 1", kReceived, version);
     if (header_bytes < 2 || header_bytes > kMaxHeader)
-      return refuse(Line() << "header_bytes is 2 to 1048576", static_cast<int64_t>(header_bytes));
-    if (file_bytes > kMaxFile) return refuse(Line() << "file_bytes is at most 1073741824", Line() << file_bytes);
+      return refuse("header_bytes is 2 to 1048576", kReceived, header_bytes);
+    if (file_bytes > kMaxFile) return refuse("file_bytes is at most 1073741824", kReceived, file_bytes);
     if (file_bytes != bytes_)
-      return refuse(Line() << "file_bytes is the size of the file",
-                    Line() << file_bytes << ", file of " << bytes_ << " bytes");
-    if (kPrefix + header_bytes > bytes_)
-      return refuse(Line() << "the header ends inside of the file", static_cast<int64_t>(header_bytes));
+      return refuse("file_bytes is the size of the file", kReceived, file_bytes, ", file of ", bytes_, " bytes");
+    if (kPrefix + header_bytes > bytes_) return refuse("the header ends inside of the file", kReceived, header_bytes);
     const uint64_t wanted = little(file_ + 24, 8), computed = fnv1a(file_ + kPrefix, bytes_ - kPrefix);
     if (wanted != computed)
-      return refuse(Line() << "the checksum is FNV-1a of bytes 32 to the end",
-                    Line() << wanted << ", computed " << computed);
+      return refuse("the checksum is FNV-1a of bytes 32 to the end", kReceived, wanted, ", computed ", computed);
     model_.header = reinterpret_cast<const char*>(file_) + kPrefix;
     model_.header_bytes = static_cast<size_t>(header_bytes);
     return true;
@@ -71,9 +70,7 @@ class Opener {
 
   // ---- tensors
 
-  static Line tensor_line(const Json& name) { return Line() << "tensor " << shown(name); }
-
-  bool dtype(const Json& json, const Line& where, Dtype* out) {
+  bool dtype(const Json& json, const Where& where, Dtype* out) {
     Json name;
     if (!keys_.string(json, "dtype", where, &name)) return false;
     for (const Dtype each : {Dtype::u64, Dtype::i16, Dtype::f32, Dtype::u8})
@@ -81,47 +78,44 @@ class Opener {
         *out = each;
         return true;
       }
-    return refuse(Line() << where << ": 'dtype' is one of u64, i16, f32, u8", shown(name));
+    return refuse(where, ": 'dtype' is one of u64, i16, f32, u8", kReceived, name);
   }
 
-  bool sides(const Json& json, const Line& where, Tensor* out) {
+  bool sides(const Json& json, const Where& where, Tensor* out) {
     const Json shape = json.find("shape");
     const size_t dimensions = shape.kind == Json::kArray ? shape.count() : 0;
-    if (dimensions < 1 || dimensions > 4)
-      return refuse(Line() << where << ": 'shape' has 1 to 4 dimensions", shown(shape));
+    if (dimensions < 1 || dimensions > 4) return refuse(where, ": 'shape' has 1 to 4 dimensions", kReceived, shape);
     out->count = 1;
     Json side;
     for (Items items(shape); items.next(&side);) {
       if (side.kind != Json::kInteger || side.integer < 1 || side.integer > 65536)
-        return refuse(Line() << where << ": each dimension is 1 to 65536", shown(side));
+        return refuse(where, ": each dimension is 1 to 65536", kReceived, side);
       out->shape.at[out->shape.count++] = side.integer;
       out->count *= side.integer;
       if (out->count > static_cast<int64_t>(kMaxFile))
-        return refuse(Line() << where << " ends inside of the file", shown(out->shape));
+        return refuse(where, " ends inside of the file", kReceived, out->shape);
     }
     return true;
   }
 
   bool entry(const Json& name, const Json& json, Tensor* out) {
-    const Line where = tensor_line(name);
+    const Where where = Where::tensor(name);
     int64_t offset;
     out->name = name;
-    if (json.kind != Json::kObject) return refuse(Line() << where << " is a JSON object", shown(json));
+    if (json.kind != Json::kObject) return refuse(where, " is a JSON object", kReceived, json);
     if (!dtype(json, where, &out->dtype) || !sides(json, where, out)) return false;
     if (!keys_.integer(json, "offset", 0, static_cast<int64_t>(kMaxFile) - 1, where, &offset)) return false;
-    if (offset % 64 != 0) return refuse(Line() << where << ": 'offset' is a multiple of 64", offset);
+    if (offset % 64 != 0) return refuse(where, ": 'offset' is a multiple of 64", kReceived, offset);
     static const uint64_t sizes[] = {8, 2, 4, 1};  // by Dtype
     out->bytes = static_cast<uint64_t>(out->count) * sizes[static_cast<int>(out->dtype)];
     out->offset = static_cast<uint64_t>(offset);
     return true;
   }
 
-  bool check_zero(uint64_t from, uint64_t to, const Line& what) {
-    if (to - from >= 64)
-      return refuse(Line() << "each gap is less than 64 bytes (" << what << ")", static_cast<int64_t>(to - from));
+  bool check_zero(uint64_t from, uint64_t to, const Where& end) {
+    if (to - from >= 64) return refuse("each gap is less than 64 bytes (before ", end, ")", kReceived, to - from);
     for (uint64_t i = from; i < to; ++i)
-      if (file_[i] != 0)
-        return refuse(Line() << "bytes between tensors are 0 (" << what << ")", static_cast<int64_t>(file_[i]));
+      if (file_[i] != 0) return refuse("bytes between tensors are 0 (before ", end, ")", kReceived, int{file_[i]});
     return true;
   }
 
@@ -129,7 +123,7 @@ class Opener {
     Json table, name, json;
     if (!keys_.object(header_, "tensors", "header", &table)) return false;
     const size_t count = table.count();
-    if (count > kMaxTensors) return refuse(Line() << "a file has at most 4096 tensors", static_cast<int64_t>(count));
+    if (count > kMaxTensors) return refuse("a file has at most 4096 tensors", kReceived, count);
     if (!arena_.borrow(count, &tensors_)) return no_memory();
     Items items(table);
     for (Tensor& tensor : tensors_)
@@ -145,29 +139,28 @@ class Opener {
     uint64_t end = kPrefix + model_.header_bytes;
     const uint64_t base = (end + 63) / 64 * 64;
     if (tensors_.empty()) {
-      if (base <= bytes_ && !check_zero(end, base, Line() << "after the header")) return false;
+      if (base <= bytes_ && !check_zero(end, base, Where{"the end"})) return false;
       end = base;
     }
     for (Tensor& tensor : tensors_) {
-      const Line where = tensor_line(tensor.name);
+      const Where where = Where::tensor(tensor.name);
       const uint64_t from = base + tensor.offset;
       if (from < end)
-        return refuse(Line() << "tensors do not overlap: " << where << " begins after the one before it",
-                      static_cast<int64_t>(tensor.offset));
-      if (!check_zero(end, from < bytes_ ? from : bytes_, Line() << "before " << where)) return false;
+        return refuse("tensors do not overlap: ", where, " begins after the one before it", kReceived, tensor.offset);
+      if (!check_zero(end, from < bytes_ ? from : bytes_, where)) return false;
       if (from > bytes_ || tensor.bytes > bytes_ - from)
-        return refuse(Line() << where << " ends inside of the file", shown(tensor.shape));
+        return refuse(where, " ends inside of the file", kReceived, tensor.shape);
       tensor.data = file_ + from;
       end = from + tensor.bytes;
       if (tensor.dtype == Dtype::f32 && !check_finite(tensor, where)) return false;
     }
-    return end == bytes_ || refuse(Line() << "the last tensor ends at file_bytes; its end", static_cast<int64_t>(end));
+    return end == bytes_ || refuse("the last tensor ends at file_bytes; its end", kReceived, end);
   }
 
-  bool check_finite(const Tensor& tensor, const Line& where) {
+  bool check_finite(const Tensor& tensor, const Where& where) {
     for (int64_t i = 0; i < tensor.count; ++i)
       if ((little(tensor.data + 4 * i, 4) & 0x7F800000u) == 0x7F800000u)
-        return refuse(Line() << "floats are finite: " << where, Line() << "NaN or infinity at " << shown(i));
+        return refuse("floats are finite: ", where, kReceived, "NaN or infinity at ", i);
     return true;
   }
 
@@ -175,32 +168,32 @@ class Opener {
 
   bool check_head() {
     Json text;
-    const Line where = Line() << "header";
+    const Where where{"header"};
     if (!keys_.string(header_, "format", where, &text)) return false;
-    if (!text.equals("aoie")) return refuse(Line() << "'format' is 'aoie'", shown(text));
+    if (!text.equals("aoie")) return refuse("'format' is 'aoie'", kReceived, text);
     if (!keys_.string(header_, "name", where, &text) || !keys_.integer(header_, "planes", 1, 2, where, &planes_))
       return false;
     const Json classes = header_.find("classes");
     model_.classes = classes.kind == Json::kArray ? static_cast<int64_t>(classes.count()) : 0;
     if (model_.classes < 2 || model_.classes > kMaxClasses)
-      return refuse(Line() << "'classes' lists 2 to 4096 names", shown(classes));
+      return refuse("'classes' lists 2 to 4096 names", kReceived, classes);
     for (Items items(classes); items.next(&text);)
-      if (text.kind != Json::kString) return refuse(Line() << "'classes' lists strings", shown(text));
+      if (text.kind != Json::kString) return refuse("'classes' lists strings", kReceived, text);
     const Json meta = header_.find("meta");
-    return !meta.exists() || meta.kind == Json::kObject || refuse(Line() << "'meta' is a JSON object", shown(meta));
+    return !meta.exists() || meta.kind == Json::kObject || refuse("'meta' is a JSON object", kReceived, meta);
   }
 
   bool check_input() {
     Json input;
-    const Line where = Line() << "input";
+    const Where where{"input"};
     if (!keys_.object(header_, "input", "header", &input)) return false;
     if (!keys_.integer(input, "channels", 1, 3, where, &model_.channels)) return false;
-    if (model_.channels == 2) return refuse(Line() << "input: 'channels' is 1 (grey) or 3 (RGB)", model_.channels);
+    if (model_.channels == 2) return refuse("input: 'channels' is 1 (grey) or 3 (RGB)", kReceived, model_.channels);
     if (!keys_.integer(input, "height", 1, kMaxSide, where, &model_.height) ||
         !keys_.integer(input, "width", 1, kMaxSide, where, &model_.width))
       return false;
     const Json fixed = input.find("fixed");
-    if (fixed.kind != Json::kBool) return refuse(Line() << "input: 'fixed' is true or false", shown(fixed));
+    if (fixed.kind != Json::kBool) return refuse("input: 'fixed' is true or false", kReceived, fixed);
     model_.fixed = fixed.integer != 0;
     return check_transform(input);
   }
@@ -208,7 +201,7 @@ class Opener {
   bool check_transform(const Json& input) {
     Json transform, kind;
     if (!keys_.object(input, "transform", "input", &transform) ||
-        !keys_.string(transform, "kind", Line() << "transform", &kind))
+        !keys_.string(transform, "kind", Where{"transform"}, &kind))
       return false;
     Node& node = transform_;
     node.c = node.o = model_.channels;
@@ -219,17 +212,17 @@ class Opener {
     else if (kind.equals("standardize"))
       return standardize(transform, &node);
     else
-      return refuse(Line() << "transform: 'kind' is raw, center or standardize", shown(kind));
+      return refuse("transform: 'kind' is raw, center or standardize", kReceived, kind);
     return true;
   }
 
   bool standardize(const Json& transform, Node* node) {
-    const Line where = Line() << "transform";
+    const Where where{"transform"};
     node->op = Op::standardize;
-    if (model_.channels != 1) return refuse(Line() << "transform standardize takes 1 channel", model_.channels);
+    if (model_.channels != 1) return refuse("transform standardize takes 1 channel", kReceived, model_.channels);
     if (!keys_.integer(transform, "window_px", 0, kMaxSide, where, &node->window)) return false;
     if (node->window != 0 && node->window % 2 == 0)
-      return refuse(Line() << "transform: 'window_px' is odd, or 0 for the whole image", node->window);
+      return refuse("transform: 'window_px' is odd, or 0 for the whole image", kReceived, node->window);
     return keys_.number(transform, "eps_levels", true, where, &node->eps_levels) &&
            keys_.number(transform, "scale", true, where, &node->scale);
   }
@@ -239,81 +232,85 @@ class Opener {
   bool walk_graph() {
     const Json graph = header_.find("graph");
     const size_t ops = graph.kind == Json::kArray ? graph.count() : 0;
-    if (ops < 1 || ops > kMaxOps) return refuse(Line() << "'graph' lists 1 to 1024 ops", shown(graph));
-    if (!arena_.borrow(kMaxValues, &shapes_) || !arena_.borrow(kMaxValues, &last_use_)) return no_memory();
+    if (ops < 1 || ops > kMaxOps) return refuse("'graph' lists 1 to 1024 ops", kReceived, graph);
+    const size_t ids = count_ids(graph);
+    if (!arena_.borrow(ids, &shapes_) || !arena_.take(ids, &model_.last_use)) return no_memory();
     if (!arena_.take(ops + 1, &model_.nodes)) return no_memory();
     model_.nodes[0] = transform_;
     shapes_[0] = {transform_.op == Op::raw ? AOIE_U8 : AOIE_I8, 1, model_.channels};
-    for (int& last : last_use_) last = -1;
-    last_use_[0] = 0;
-    model_.value_count = 1;
+    for (int& last : model_.last_use) last = -1;
+    model_.last_use[0] = 0;
+    model_.value_count = static_cast<int>(ids);
     Json json;
     int index = 0;
     for (Items items(graph); items.next(&json);)
       if (!add_op(++index, json)) return false;
     const Node& last = model_.nodes.back();
-    if (last.op != Op::linear) return refuse(Line() << "the last op is linear", Line() << op_name(last.op));
+    if (last.op != Op::linear) return refuse("the last op is linear", kReceived, op_name(last.op));
     if (last.o != model_.classes)
-      return refuse(Line() << "the last op gives one logit per class",
-                    Line() << shown(last.o) << " for " << shown(model_.classes) << " classes");
-    last_use_[static_cast<size_t>(last.out)] = INT32_MAX;
-    return keep_last_use();
-  }
-
-  bool keep_last_use() {
-    if (!arena_.take(static_cast<size_t>(model_.value_count), &model_.last_use)) return no_memory();
-    for (size_t i = 0; i < model_.last_use.size(); ++i) model_.last_use[i] = last_use_[i];
+      return refuse("the last op gives one logit per class", kReceived, last.o, " for ", model_.classes, " classes");
+    model_.last_use[static_cast<size_t>(last.out)] = INT32_MAX;
     return true;
   }
 
+  // The largest legal id that the graph writes, and one more; ids that are not legal are refused op by op.
+  static size_t count_ids(const Json& graph) {
+    int64_t largest = 0;
+    Json json;
+    for (Items items(graph); items.next(&json);) {
+      const Json out = json.kind == Json::kObject ? json.find("out") : Json();
+      if (out.kind == Json::kInteger && out.integer > largest && out.integer <= kMaxOps) largest = out.integer;
+    }
+    return static_cast<size_t>(largest) + 1;
+  }
+
   bool add_op(int step, const Json& json) {  // step: its index among the nodes
-    Line where = Line() << "op " << step - 1;
+    Where where = Where::op(step - 1);
     Json name;
-    if (json.kind != Json::kObject) return refuse(Line() << where << " is a JSON object", shown(json));
+    if (json.kind != Json::kObject) return refuse(where, " is a JSON object", kReceived, json);
     if (!keys_.string(json, "op", where, &name)) return false;
     Node& node = model_.nodes[static_cast<size_t>(step)];
-    if (!op_from_name(name, &node.op)) return refuse(Line() << where << " is one of " << graph_op_names(), shown(name));
-    where << " (" << op_name(node.op) << ")";
+    if (!op_from_name(name, &node.op)) return refuse(where, " is one of ", GraphOps{}, kReceived, name);
+    where.name = op_name(node.op);
     if (!read_ids(json, where, &node)) return false;
     const Shape x = shapes_[static_cast<size_t>(node.in[0])], y = shapes_[static_cast<size_t>(node.in[1])];
     node.c = node.o = x.c;
     Shape out;
     if (!check_op({json, tensors_, where, model_.fixed, &arena_, &no_}, &node, x, y, &out)) return false;
-    if (out.c < 1 || out.c > kMaxChannels) return refuse(Line() << where << ": a value has 1 to 4096 channels", out.c);
-    if (out.j > planes_) return refuse(Line() << where << ": planes are at most those of the header", out.j);
+    if (out.c < 1 || out.c > kMaxChannels) return refuse(where, ": a value has 1 to 4096 channels", kReceived, out.c);
+    if (out.j > planes_) return refuse(where, ": planes are at most those of the header", kReceived, out.j);
     shapes_[static_cast<size_t>(node.out)] = out;
-    for (int i = 0; i < node.inputs; ++i) last_use_[static_cast<size_t>(node.in[i])] = step;
-    last_use_[static_cast<size_t>(node.out)] = step;
-    if (node.out >= model_.value_count) model_.value_count = node.out + 1;
+    for (int i = 0; i < node.inputs; ++i) model_.last_use[static_cast<size_t>(node.in[i])] = step;
+    model_.last_use[static_cast<size_t>(node.out)] = step;
     return decide(node, step, where);
   }
 
-  bool decide(const Node& node, int step, const Line& where) {  // what a decision spans
+  bool decide(const Node& node, int step, const Where& where) {  // what a decision spans
     if (node.op == Op::pool) pool_ = step, extent_ = node.k, step_ = node.s;
     if (node.op == Op::peak) extent_ += (node.k - 1) * step_, step_ *= node.s;
     return (extent_ <= kMaxSide && step_ <= kMaxSide) ||
-           refuse(Line() << where << ": a decision spans at most 65536 positions", extent_);
+           refuse(where, ": a decision spans at most 65536 positions", kReceived, extent_);
   }
 
-  bool read_ids(const Json& json, const Line& where, Node* node) {
+  bool read_ids(const Json& json, const Where& where, Node* node) {
     node->inputs = node->op == Op::add || node->op == Op::mul || node->op == Op::gate || node->op == Op::concat ? 2 : 1;
     const Json in = json.find("in");
     if (in.kind != Json::kArray || in.count() != static_cast<size_t>(node->inputs))
-      return refuse(Line() << where << ": 'in' lists " << node->inputs << " value id(s)", shown(in));
+      return refuse(where, ": 'in' lists ", node->inputs, " value id(s)", kReceived, in);
     Items ids(in);
     for (int i = 0; i < node->inputs; ++i) {
       Json id;
       ids.next(&id);
-      if (id.kind != Json::kInteger || id.integer < 0 || id.integer >= kMaxValues ||
+      if (id.kind != Json::kInteger || id.integer < 0 || id.integer >= model_.value_count ||
           shapes_[static_cast<size_t>(id.integer)].type < 0)
-        return refuse(Line() << where << " reads values that are written before it", shown(id));
+        return refuse(where, " reads values that are written before it", kReceived, id);
       node->in[i] = static_cast<int>(id.integer);
     }
     if (node->inputs == 1) node->in[1] = node->in[0];
     int64_t out;
     if (!keys_.integer(json, "out", 1, kMaxOps, where, &out)) return false;
     node->out = static_cast<int>(out);
-    return shapes_[static_cast<size_t>(out)].type < 0 || refuse(Line() << where << ": a value is written once", out);
+    return shapes_[static_cast<size_t>(out)].type < 0 || refuse(where, ": a value is written once", kReceived, out);
   }
 
   // ---- sizes and scan
@@ -322,14 +319,14 @@ class Opener {
     Span<Value> values;
     if (!arena_.borrow(static_cast<size_t>(model_.value_count), &values)) return no_memory();
     Plan plan{values.data(), nullptr};
-    char text[256] = "";
-    const int status = infer_shapes(model_, model_.height, model_.width, &plan, {text, sizeof text});
-    if (status != AOIE_OK) return no_.fail_as(AOIE_BAD_FILE, Line() << "at the size of 'input': " << text);
+    Message message = no_.message();
+    message.before = "at the size of 'input': ";
+    if (infer_shapes(model_, model_.height, model_.width, &plan, message) != AOIE_OK) return no_.fail(AOIE_BAD_FILE);
     for (const Node& node : model_.nodes) {
       const Value& x = plan.values[node.in[0]];
       if (node.op == Op::rank1 && (node.rows != x.h || node.columns != x.w))
-        return refuse(Line() << "rank1: 'rows' and 'columns' are as long as its input, " << shown(Sides{x.h, x.w}),
-                      shown(Sides{node.rows, node.columns}));
+        return refuse("rank1: 'rows' and 'columns' are as long as its input, ", Sides{x.h, x.w}, kReceived,
+                      Sides{node.rows, node.columns});
     }
     if (pool_ >= 0) stride_ = plan.values[model_.nodes[static_cast<size_t>(pool_)].in[0]].stride;
     return true;
@@ -337,21 +334,20 @@ class Opener {
 
   // Refuses what makes the decision of a block depend on the picture around it or on its place.
   bool check_local() {
-    const Line rule = Line() << "scan: a decision depends on its block alone";
+    static const char rule[] = "scan: a decision depends on its block alone";
     for (size_t i = 1; i < model_.nodes.size(); ++i) {
       const Node& node = model_.nodes[i];
-      const Line where = Line() << " at op " << static_cast<int>(i) - 1;
       if (node.op == Op::rank1 || (node.op == Op::pool && node.k == 0))
-        return refuse(rule, Line() << op_name(node.op) << where);
+        return refuse(rule, kReceived, op_name(node.op), " at op ", i - 1);
       if (node.op == Op::pool && static_cast<int>(i) != pool_)
-        return refuse(rule, Line() << "a second pool after the one" << where);
+        return refuse(rule, kReceived, "a second pool at op ", i - 1);
     }
     return true;
   }
 
   bool check_scan() {
     Json scan;
-    const Line where = Line() << "scan";
+    const Where where{"scan"};
     int64_t block, step, halo, stride, defect;
     double number;
     if (!check_local() || !keys_.object(header_, "scan", "header", &scan) ||
@@ -364,19 +360,22 @@ class Opener {
         !keys_.number(scan, "temperature", true, where, &number))
       return false;
     if (block % stride != 0 || step % stride != 0)
-      return refuse(Line() << "scan: block_px and block_stride_px are multiples of total_stride",
-                    shown(Sides{block, step, stride}));
-    if (halo % step != 0) return refuse(Line() << "scan: halo_px is a multiple of block_stride_px", halo);
+      return refuse("scan: block_px and block_stride_px are multiples of total_stride", kReceived,
+                    Sides{block, step, stride});
+    if (halo % step != 0) return refuse("scan: halo_px is a multiple of block_stride_px", kReceived, halo);
     if (extent_ != block / stride || step_ != step / stride)
-      return refuse(Line() << "scan: block_px and block_stride_px are extent and step of the decisions (pool.window, "
-                              "pool.stride, then every peak) times total_stride",
-                    shown(Sides{extent_, step_}));
+      return refuse(
+          "scan: block_px and block_stride_px are extent and step of the decisions (pool.window, "
+          "pool.stride, then every peak) times total_stride",
+          kReceived, Sides{extent_, step_});
     if (stride_ != stride)
-      return refuse(Line() << "scan: total_stride is the product of the strides before the pool, " << shown(stride_),
-                    stride);
+      return refuse("scan: total_stride is the product of the strides before the pool, ", stride_, kReceived, stride);
     if (model_.height < block || model_.width < block)
-      return refuse(Line() << "scan: 'input' holds at least one block", block);
+      return refuse("scan: 'input' holds at least one block", kReceived, block);
     model_.block_px = block;
+    model_.block_stride_px = step;
+    model_.halo_px = halo;
+    model_.total_stride = stride;
     return true;
   }
 
@@ -390,7 +389,6 @@ class Opener {
   Node transform_{};
   Span<Tensor> tensors_;  // by offset, then by name
   Span<Shape> shapes_;    // by value id
-  Span<int> last_use_;    // by value id
   int64_t planes_ = 1, stride_ = 0;
   int pool_ = -1;                  // index of the last pool
   int64_t extent_ = 0, step_ = 0;  // of a decision, in positions before the pool
@@ -401,12 +399,8 @@ class Opener {
 int open_in_arena(const void* file, size_t bytes, const char* isa, Arena* arena, const Message& message,
                   aoie_model** out) {
   Refusal no(message);
-  Line why;
-  const int chosen = choose_isa(isa, &why);
-  if (chosen < 0) {
-    message.print(why);
-    return AOIE_BAD_ISA;
-  }
+  const int chosen = choose_isa(isa, message);
+  if (chosen < 0) return AOIE_BAD_ISA;
   Span<aoie_model> model;
   if (!arena->take(1, &model)) {
     no.no_memory(0);
@@ -429,13 +423,11 @@ int aoie_open_in(const void* data, size_t bytes, const char* isa, void* memory, 
   const aoie::Message say{message, message_bytes};
   if (out != nullptr) *out = nullptr;
   if (data == nullptr || memory == nullptr || out == nullptr) {
-    say.print(aoie::Line() << "data, memory and out are not NULL; received NULL.");
+    say.print("data, memory and out are not NULL; received NULL.");
     return AOIE_BAD_ARGUMENT;
   }
   if (reinterpret_cast<uintptr_t>(data) % aoie::Arena::kSmallAlign != 0) {
-    say.print(
-        aoie::Line()
-        << "a model that stays where it is begins at a multiple of 8 bytes; received an address that is not one.");
+    say.print("a model that stays where it is begins at a multiple of 8 bytes; received an address that is not one.");
     return AOIE_BAD_ARGUMENT;
   }
   aoie::Arena arena(memory, memory_bytes);

@@ -29,7 +29,7 @@ bool sums_fit(const Entry& op, const Tensor& weight) {
     for (int64_t i = 0; i < taps; ++i)
       sum += values[o * taps + i] < 0 ? -int64_t{values[o * taps + i]} : values[o * taps + i];
     if (sum * 128 >= int64_t{1} << 31)
-      return op.refuse(": sum abs(weight) * 128 is below 2^31 for every output", shown(sum * 128));
+      return op.refuse(": sum abs(weight) * 128 is below 2^31 for every output", kReceived, sum * 128);
   }
   return true;
 }
@@ -49,13 +49,13 @@ bool conv_f32(const Entry& op, Node* node, const Shape& x, Shape* out) {
   if (!op.expect(x, AOIE_F32) || !square_kernel(op, node, 1, kMaxFloatKernel, kMaxFloatStride)) return false;
   if (!op.integer("groups", 1, kMaxChannels, &node->groups)) return false;
   if (x.c % node->groups != 0)
-    return op.refuse(": 'groups' divides the channels of its input",
-                     Line() << shown(node->groups) << " groups of " << shown(x.c) << " channels");
+    return op.refuse(": 'groups' divides the channels of its input", kReceived, node->groups, " groups of ", x.c,
+                     " channels");
   if (!op.tensor("weight", Dtype::f32, {-1, node->k, node->k, x.c / node->groups}, &weight)) return false;
   node->o = weight->shape.at[0];
   if (node->o % node->groups != 0)
-    return op.refuse(": 'groups' divides the outputs of 'weight'",
-                     Line() << shown(node->groups) << " groups of " << shown(node->o) << " outputs");
+    return op.refuse(": 'groups' divides the outputs of 'weight'", kReceived, node->groups, " groups of ", node->o,
+                     " outputs");
   node->weight = weight->data;
   *out = {AOIE_F32, 1, node->o};
   return op.floats("bias", {node->o}, &node->a);
@@ -65,7 +65,7 @@ bool binarize(const Entry& op, Node* node, const Shape& x, Shape* out) {
   const Tensor *threshold, *flip;
   if (!op.expect(x, AOIE_F32) || !op.tensor("threshold", Dtype::f32, {-1, x.c}, &threshold)) return false;
   node->j = threshold->shape.at[0];
-  if (node->j > 2) return op.refuse(": planes are 1 or 2", shown(node->j));
+  if (node->j > 2) return op.refuse(": planes are 1 or 2", kReceived, node->j);
   if (!op.floats("threshold", {node->j, x.c}, &node->a)) return false;
   if (!op.tensor("flip", Dtype::u8, {node->j, x.c}, &flip)) return false;
   node->flip = flip->data;
@@ -75,7 +75,7 @@ bool binarize(const Entry& op, Node* node, const Shape& x, Shape* out) {
   for (int64_t j = 0; j < node->j; ++j)
     for (int64_t c = 0; c < x.c; ++c) {
       const uint64_t bit = node->flip[j * x.c + c];
-      if (bit > 1) return op.refuse(": 'flip' is 0 or 1", shown(static_cast<int64_t>(bit)));
+      if (bit > 1) return op.refuse(": 'flip' is 0 or 1", kReceived, static_cast<int64_t>(bit));
       node->flip_bits[static_cast<size_t>(j * words + c / 64)] |= bit << (c % 64);
     }
   *out = {AOIE_BITS, node->j, x.c};
@@ -84,7 +84,7 @@ bool binarize(const Entry& op, Node* node, const Shape& x, Shape* out) {
 
 bool one_or_three(const Entry& op, const char* key, int64_t* taps) {
   if (!op.integer(key, 1, 3, taps)) return false;
-  return *taps != 2 || op.refuse(": kernel sides are 1 or 3", Line() << key << " = 2");
+  return *taps != 2 || op.refuse(": kernel sides are 1 or 3", kReceived, key, " = 2");
 }
 
 bool pad_bits_are_0(const Entry& op, const Tensor& weight, int64_t c) {
@@ -92,7 +92,7 @@ bool pad_bits_are_0(const Entry& op, const Tensor& weight, int64_t c) {
   if (c % 64 == 0) return true;
   for (int64_t i = words - 1; i < weight.count; i += words)
     if (little(weight.data + 8 * i, 8) >> (c % 64) != 0)
-      return op.refuse(": pad bits are 0", Line() << "others in word " << shown(i));
+      return op.refuse(": pad bits are 0", kReceived, "others in word ", i);
   return true;
 }
 
@@ -107,8 +107,7 @@ bool conv_bits(const Entry& op, Node* node, const Shape& x, Shape* out) {
   if (op.has("p") && !op.integer("p", node->p, node->p, &pad)) return false;
   if (!op.integer("channels", 1, kMaxChannels, &channels)) return false;
   if (channels != x.c)
-    return op.refuse(": 'channels' is that of its input",
-                     Line() << shown(channels) << " where the input has " << shown(x.c));
+    return op.refuse(": 'channels' is that of its input", kReceived, channels, " where the input has ", x.c);
   const Tensor* weight;
   if (!op.tensor("weight", Dtype::u64, {-1, node->k, node->kw, (x.c + 63) / 64}, &weight)) return false;
   node->o = weight->shape.at[0];
@@ -159,8 +158,7 @@ bool clip(const Entry& op, Node* node, const Shape& x, Shape* out) {
   *out = x;
   if (!op.expect_float(x) || !op.float32("low", &node->low) || !op.float32("high", &node->high)) return false;
   return node->low < node->high ||
-         op.refuse(": 'low' is below 'high' in float32",
-                   Line() << shown(op.json.find("low")) << " and " << shown(op.json.find("high")));
+         op.refuse(": 'low' is below 'high' in float32", kReceived, op.json.find("low"), " and ", op.json.find("high"));
 }
 
 bool sigmoid(const Entry& op, Node* node, const Shape& x, Shape* out) {
@@ -174,7 +172,7 @@ bool rank1(const Entry& op, Node* node, const Shape& x, Shape* out) {
   node->in_place[0] = true;
   *out = x;
   if (!op.expect(x, AOIE_F32)) return false;
-  if (!op.fixed) return op.refuse(" needs input.fixed: true", Line() << "false");
+  if (!op.fixed) return op.refuse(" needs input.fixed: true", kReceived, "false");
   if (!op.tensor("rows", Dtype::f32, {-1}, &rows) || !op.tensor("columns", Dtype::f32, {-1}, &columns)) return false;
   node->rows = rows->count;
   node->columns = columns->count;
@@ -279,7 +277,7 @@ bool check_op(const Entry& op, Node* node, const Shape& x, const Shape& y, Shape
     case Op::standardize:
       break;  // transforms: no graph names them
   }
-  return op.refuse(" is an op of the graph", Line() << op_name(node->op));
+  return op.refuse(" is an op of the graph", kReceived, op_name(node->op));
 }
 
 }  // namespace aoie

@@ -1,6 +1,6 @@
 // Sizes of all values for one picture, and their places in the workspace.
-#include "model.h"
 #include "ops/conv_bits/packed.h"
+#include "reader.h"
 #include "strips.h"
 
 namespace aoie {
@@ -84,10 +84,14 @@ bool fit(const Value& x, const Value& second) {
   return x.h == second.h && x.w == second.w && x.stride == second.stride;
 }
 
-Line sides(int64_t h, int64_t w) { return Line() << h << " x " << w; }
+struct Pixels {  // printed h x w
+  int64_t h, w;
+};
 
-Line where(size_t node, const Node& of) {
-  return Line() << "op " << static_cast<int>(node) - 1 << " (" << op_name(of.op) << ")";
+void write(Writer* to, const Pixels& size) {
+  write(to, size.h);
+  write(to, " x ");
+  write(to, size.w);
 }
 
 struct Allocator {
@@ -166,8 +170,7 @@ uint64_t scratch_bytes(const Node& node, const Value& in) {
 
 int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, const Message& message) {
   if (h < 1 || w < 1 || h > kMaxSide || w > kMaxSide) {
-    message.print(Line() << "a picture has sides of 1 to " << kMaxSide << " pixels; received h=" << h << ", w=" << w
-                         << ".");
+    message.print("a picture has sides of 1 to ", kMaxSide, " pixels; received h=", h, ", w=", w, ".");
     return AOIE_BAD_SIZE;
   }
   Value& image = plan->values[0];
@@ -181,20 +184,21 @@ int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, cons
     const Value& x = plan->values[node.in[0]];
     Value& y = plan->values[node.out] = infer(node, x);
     if (y.h < 1 || y.w < 1) {
-      message.print(where(i, node) << " has at least one output position; received a picture of " << sides(h, w)
-                                   << " pixels (h, w). Take a larger one, or pad it.");
+      message.print(Where{nullptr, int(i) - 1, op_name(node.op), {}},
+                    " has at least one output position; received a picture of ", Pixels{h, w},
+                    " pixels (h, w). Take a larger one, or pad it.");
       return AOIE_BAD_SIZE;
     }
     if (y.stride > kMaxTotalStride) {
-      message.print(where(i, node) << ": the product of the strides is at most " << kMaxTotalStride << "; received "
-                                   << y.stride << ".");
+      message.print(Where{nullptr, int(i) - 1, op_name(node.op), {}}, ": the product of the strides is at most ",
+                    kMaxTotalStride, "; received ", y.stride, ".");
       return AOIE_BAD_SIZE;
     }
     const Value& second = plan->values[node.in[1]];
     if (node.inputs == 2 && !fit(x, second)) {
-      message.print(where(i, node) << " takes two values of one size"
-                                   << (x.type == second.type ? "" : ", or a vec on a 1 x 1 grid") << "; received "
-                                   << sides(x.h, x.w) << " and " << sides(second.h, second.w) << ".");
+      message.print(Where{nullptr, int(i) - 1, op_name(node.op), {}}, " takes two values of one size",
+                    (x.type == second.type ? "" : ", or a vec on a 1 x 1 grid"), "; received ", Pixels{x.h, x.w},
+                    " and ", Pixels{second.h, second.w}, ".");
       return AOIE_BAD_SIZE;
     }
   }
@@ -203,13 +207,13 @@ int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, cons
 
 int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, int tasks, Plan* plan, const Message& message) {
   if (model.fixed && (h != model.height || w != model.width)) {
-    message.print(Line() << "the model takes pictures of exactly " << sides(model.height, model.width)
-                         << " pixels (h, w); received " << sides(h, w) << ". Resize first.");
+    message.print("the model takes pictures of exactly ", Pixels{model.height, model.width},
+                  " pixels (h, w); received ", Pixels{h, w}, ". Resize first.");
     return AOIE_BAD_SIZE;
   }
   if (model.block_px > 0 && (h < model.block_px || w < model.block_px)) {
-    message.print(Line() << "a picture holds at least one block of " << model.block_px << " pixels; received "
-                         << sides(h, w) << " (h, w). Mirror it up to a block.");
+    message.print("a picture holds at least one block of ", model.block_px, " pixels; received ", Pixels{h, w},
+                  " (h, w). Mirror it up to a block.");
     return AOIE_BAD_SIZE;
   }
   const int status = infer_shapes(model, h, w, plan, message);
@@ -233,8 +237,8 @@ int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, int task
     if (plan->strips) place_values(model.fused, begin, false, plan);
   }
   if (plan->bytes > kMaxWorkspace) {
-    message.print(Line() << "a run needs at most 2^38 bytes of workspace; received " << sides(h, w)
-                         << " pixels (h, w), which need " << plan->bytes << ". Cut the picture into tiles.");
+    message.print("a run needs at most 2^38 bytes of workspace; received ", Pixels{h, w}, " pixels (h, w), which need ",
+                  plan->bytes, ". Cut the picture into tiles.");
     return AOIE_BAD_SIZE;
   }
   return AOIE_OK;

@@ -5,32 +5,39 @@
 
 namespace aoie {
 
-Line shown(int64_t value) { return Line() << value; }
-
-Line shown(const Json& value) {
-  const auto text = std::string_view(value.begin, static_cast<size_t>(value.end - value.begin));
+void write(Writer* to, const Json& value) {
+  const auto size = static_cast<size_t>(value.end - value.begin);
   switch (value.kind) {
     case Json::kAbsent:
-      return Line() << "no such key";
+      return to->put(std::string_view("no such key"));
     case Json::kString:
-      return quoted(text_of(value));
+      return write(to, Quoted{text_of(value)});
     case Json::kArray:
-      return Line() << "an array of " << value.count();
+      write(to, "an array of ");
+      return write(to, value.count());
     case Json::kObject:
-      return Line() << "an object";
+      return write(to, "an object");
     default:
-      return Line() << std::string_view(text.data(), text.size() < 60 ? text.size() : 60);
+      return write(to, std::string_view(value.begin, size < 60 ? size : 60));
   }
 }
 
-Line shown(const Sides& sides) {
-  Line line;
-  line << "[";
+void write(Writer* to, const Sides& sides) {
   for (int i = 0; i < sides.count; ++i) {
-    if (i > 0) line << ", ";
-    sides.at[i] < 0 ? line << "any" : line << shown(sides.at[i]);
+    write(to, i == 0 ? "[" : ", ");
+    sides.at[i] < 0 ? write(to, "any") : write(to, sides.at[i]);
   }
-  return line << "]";
+  write(to, "]");
+}
+
+void write(Writer* to, const Where& where) {
+  if (where.part != nullptr) return write(to, where.part);
+  write(to, where.key.exists() ? "tensor " : "op ");
+  where.key.exists() ? write(to, where.key) : write(to, where.index);
+  if (where.name == nullptr) return;
+  write(to, " (");
+  write(to, where.name);
+  write(to, ")");
 }
 
 const char* dtype_name(Dtype dtype) {
@@ -40,31 +47,29 @@ const char* dtype_name(Dtype dtype) {
 
 bool Keys::object(const Json& table, const char* key, const char* where, Json* out) const {
   *out = table.find(key);
-  return out->kind == Json::kObject || no->refuse(Line() << where << ": '" << key << "' is a JSON object", shown(*out));
+  return out->kind == Json::kObject || no->refuse(where, ": '", key, "' is a JSON object", kReceived, *out);
 }
 
-bool Keys::integer(const Json& table, const char* key, int64_t low, int64_t high, const Line& where,
+bool Keys::integer(const Json& table, const char* key, int64_t low, int64_t high, const Where& where,
                    int64_t* out) const {
   const Json value = table.find(key);
   if (value.kind != Json::kInteger || value.integer < low || value.integer > high)
-    return no->refuse(Line() << where << ": '" << key << "' is an integer, " << shown(low) << " to " << shown(high),
-                      shown(value));
+    return no->refuse(where, ": '", key, "' is an integer, ", low, " to ", high, kReceived, value);
   *out = value.integer;
   return true;
 }
 
-bool Keys::number(const Json& table, const char* key, bool positive, const Line& where, double* out) const {
+bool Keys::number(const Json& table, const char* key, bool positive, const Where& where, double* out) const {
   const Json value = table.find(key);
   *out = value.is_number() ? value.number() : 0.0;
   if (!value.is_number() || (positive && !(*out > 0.0)))
-    return no->refuse(Line() << where << ": '" << key << "' is a finite number" << (positive ? " above 0" : ""),
-                      shown(value));
+    return no->refuse(where, ": '", key, "' is a finite number", (positive ? " above 0" : ""), kReceived, value);
   return true;
 }
 
-bool Keys::string(const Json& table, const char* key, const Line& where, Json* out) const {
+bool Keys::string(const Json& table, const char* key, const Where& where, Json* out) const {
   *out = table.find(key);
-  return out->kind == Json::kString || no->refuse(Line() << where << ": '" << key << "' is a string", shown(*out));
+  return out->kind == Json::kString || no->refuse(where, ": '", key, "' is a string", kReceived, *out);
 }
 
 uint64_t little(const unsigned char* at, int bytes) {
@@ -73,15 +78,11 @@ uint64_t little(const unsigned char* at, int bytes) {
   return value;
 }
 
-bool Entry::refuse(const char* rule, const Line& received) const {
-  return no->refuse(Line() << where << rule, received);
-}
-
 bool Entry::float32(const char* key, float* out) const {
   double value;
   if (!Keys{no}.number(json, key, false, where, &value)) return false;
   if (value > double{FLT_MAX} || value < -double{FLT_MAX})
-    return no->refuse(Line() << where << ": '" << key << "' is in the range of float32", shown(json.find(key)));
+    return no->refuse(where, ": '", key, "' is in the range of float32", kReceived, json.find(key));
   *out = static_cast<float>(value);
   return true;
 }
@@ -98,13 +99,13 @@ bool Entry::tensor(const char* key, Dtype dtype, const Sides& want, const Tensor
       high = middle;
   }
   if (low == tensors.size() || compare(tensors[low].name, name) != 0)
-    return no->refuse(Line() << where << ": '" << key << "' names a tensor of the file", shown(name));
+    return no->refuse(where, ": '", key, "' names a tensor of the file", kReceived, name);
   const Tensor& tensor = tensors[low];
   if (tensor.dtype != dtype)
-    return no->refuse(Line() << where << ": '" << key << "' has dtype " << dtype_name(dtype), dtype_name(tensor.dtype));
+    return no->refuse(where, ": '", key, "' has dtype ", dtype_name(dtype), kReceived, dtype_name(tensor.dtype));
   bool fits = tensor.shape.count == want.count;
   for (int i = 0; fits && i < want.count; ++i) fits = want.at[i] < 0 || want.at[i] == tensor.shape.at[i];
-  if (!fits) return no->refuse(Line() << where << ": '" << key << "' has shape " << shown(want), shown(tensor.shape));
+  if (!fits) return no->refuse(where, ": '", key, "' has shape ", want, kReceived, tensor.shape);
   *out = &tensor;
   return true;
 }
@@ -131,19 +132,18 @@ const char* const kTypes[] = {"u8 image", "i8 image", "bits", "f32", "vec"};
 
 bool Entry::expect(const Shape& value, int type) const {
   return value.type == type ||
-         no->refuse(Line() << where << " reads a value of type " << kTypes[type], kTypes[value.type]);
+         no->refuse(where, " reads a value of type ", kTypes[type], kReceived, kTypes[value.type]);
 }
 
 bool Entry::expect_float(const Shape& value) const {
   return value.type == AOIE_F32 || value.type == AOIE_VEC ||
-         no->refuse(Line() << where << " reads a value of type f32 or vec", kTypes[value.type]);
+         no->refuse(where, " reads a value of type f32 or vec", kReceived, kTypes[value.type]);
 }
 
 bool Entry::expect_same(const Shape& x, const Shape& y) const {
   return (x.type == y.type && x.c == y.c) ||
-         no->refuse(Line() << where << " takes two values of one shape",
-                    Line() << kTypes[x.type] << " of " << shown(x.c) << " channels and " << kTypes[y.type] << " of "
-                           << shown(y.c));
+         no->refuse(where, " takes two values of one shape", kReceived, kTypes[x.type], " of ", x.c, " channels and ",
+                    kTypes[y.type], " of ", y.c);
 }
 
 }  // namespace aoie

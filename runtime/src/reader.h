@@ -35,9 +35,23 @@ struct Shape {  // of a value, before a picture is known
   int64_t j = 1, c = 0;
 };
 
-Line shown(int64_t value);
-Line shown(const Json& value);
-Line shown(const Sides& sides);
+void write(Writer* to, const Sides& sides);
+void write(Writer* to, const Json& value);
+
+struct Where {  // what a refusal speaks of: a part of the header, an op of the graph, a tensor
+  const char* part = nullptr;
+  int index = -1;
+  const char* name = nullptr;  // of the op, when it is known
+  Json key = {};
+
+  static Where op(int index) { return {nullptr, index, nullptr, {}}; }
+  static Where tensor(const Json& name) { return {nullptr, -1, nullptr, name}; }
+};
+void write(Writer* to, const Where& where);
+
+struct GraphOps {};  // the names of all ops
+void write(Writer* to, GraphOps);
+
 const char* dtype_name(Dtype dtype);
 
 // Keys of JSON objects. Every function says no where a rule is broken; the refusal begins with where.
@@ -45,9 +59,9 @@ struct Keys {
   Refusal* no;
 
   bool object(const Json& table, const char* key, const char* where, Json* out) const;
-  bool integer(const Json& table, const char* key, int64_t low, int64_t high, const Line& where, int64_t* out) const;
-  bool number(const Json& table, const char* key, bool positive, const Line& where, double* out) const;
-  bool string(const Json& table, const char* key, const Line& where, Json* out) const;
+  bool integer(const Json& table, const char* key, int64_t low, int64_t high, const Where& where, int64_t* out) const;
+  bool number(const Json& table, const char* key, bool positive, const Where& where, double* out) const;
+  bool string(const Json& table, const char* key, const Where& where, Json* out) const;
 };
 
 uint64_t little(const unsigned char* at, int bytes);  // unsigned little-endian
@@ -56,7 +70,7 @@ uint64_t little(const unsigned char* at, int bytes);  // unsigned little-endian
 struct Entry {
   const Json& json;
   const Span<Tensor>& tensors;  // by name
-  const Line& where;
+  const Where& where;
   bool fixed;  // every picture has the size of "input"
   Arena* arena;
   Refusal* no;
@@ -72,7 +86,10 @@ struct Entry {
   bool expect(const Shape& value, int type) const;
   bool expect_float(const Shape& value) const;  // f32 or vec
   bool expect_same(const Shape& x, const Shape& y) const;
-  bool refuse(const char* rule, const Line& received) const;  // begins with where
+  template <typename... T>
+  bool refuse(const T&... pieces) const {
+    return no->refuse(where, pieces...);
+  }
 };
 
 // Checks the keys and tensors of node->op (op, inputs and ids are known), fills the node and what it writes.

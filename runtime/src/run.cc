@@ -139,8 +139,8 @@ void run_step(const Step& step, const Plan& plan, const uint8_t* image, unsigned
   if (begin < end) run_rows(step, plan, image, workspace, task, begin, end);
 }
 
-// All steps behind the transform, strip by strip (strips.h).
-void run_strips(const aoie::Schedule& schedule, const Plan& plan, unsigned char* workspace) {
+// All steps behind the transform, strip by strip (strips.h). Its 16 KB of stack are taken only where it runs.
+__attribute__((noinline)) void run_strips(const aoie::Schedule& schedule, const Plan& plan, unsigned char* workspace) {
   const aoie::Span<Step>& steps = schedule.steps;
   aoie::Progress progress;
   progress.ready[steps[0].out] = plan.values[steps[0].out].h;
@@ -252,7 +252,7 @@ int aoie_plan(const aoie_model* model, int64_t h, int64_t w, aoie_plan_result* o
               size_t message_bytes) {
   const aoie::Message say{message, message_bytes};
   if (model == nullptr || out == nullptr) {
-    say.print(aoie::Line() << "model and out are not NULL; received NULL.");
+    say.print("model and out are not NULL; received NULL.");
     return AOIE_BAD_ARGUMENT;
   }
   *out = aoie_plan_result{};

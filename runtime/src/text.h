@@ -1,4 +1,5 @@
-// Messages without the heap and without printf: rule, received value.
+// Messages without the heap, without printf and with little stack: their pieces are written where the caller wants to
+// read them. A piece is a text, an integer, or anything with `void write(Writer*, const T&)` beside its type.
 #ifndef AOIENET_TEXT_H_
 #define AOIENET_TEXT_H_
 
@@ -10,46 +11,69 @@
 
 namespace aoie {
 
-// A line of bounded length; what is longer is cut.
-class Line {
+// Writes into text until it is full; the last byte is always 0. text may be NULL.
+class Writer {
  public:
-  Line& operator<<(std::string_view text);
-  Line& operator<<(const char* text) { return *this << std::string_view(text); }
-  Line& operator<<(const Line& line) { return *this << line.view(); }
-  Line& operator<<(long long value);
-  Line& operator<<(unsigned long long value);
-  Line& operator<<(long value) { return *this << static_cast<long long>(value); }
-  Line& operator<<(unsigned long value) { return *this << static_cast<unsigned long long>(value); }
-  Line& operator<<(unsigned int value) { return *this << static_cast<unsigned long long>(value); }
-  Line& operator<<(int value) { return *this << static_cast<long long>(value); }
-  std::string_view view() const { return {text_, length_}; }
+  Writer(char* text, size_t bytes) : text_(text), bytes_(text == nullptr ? 0 : bytes) { end(); }
+  void put(std::string_view piece);
+  void put(unsigned long long value);
+  void put(long long value);
 
  private:
-  char text_[320];
-  size_t length_ = 0;
+  void end();
+  char* text_;
+  size_t bytes_, used_ = 0;
 };
 
-// The words of a file in quotes, at most 60 of them, what is not plain ASCII as '?'.
-Line quoted(std::string_view text);
+struct Quoted {  // in quotes, at most 60 characters, what is not plain ASCII as '?'
+  std::string_view text;
+};
 
-// Where the caller wants to read why; text may be NULL.
+inline void write(Writer* to, std::string_view text) { to->put(text); }
+inline void write(Writer* to, const char* text) { to->put(std::string_view(text)); }
+inline void write(Writer* to, long long value) { to->put(value); }
+inline void write(Writer* to, unsigned long long value) { to->put(value); }
+inline void write(Writer* to, long value) { to->put(static_cast<long long>(value)); }
+inline void write(Writer* to, unsigned long value) { to->put(static_cast<unsigned long long>(value)); }
+inline void write(Writer* to, int value) { to->put(static_cast<long long>(value)); }
+inline void write(Writer* to, unsigned int value) { to->put(static_cast<unsigned long long>(value)); }
+void write(Writer* to, const Quoted& quoted);
+
+// Where the caller wants to read why.
 struct Message {
   char* text;
   size_t bytes;
-  void print(const Line& line) const;
+  const char* before = "";
+
+  template <typename... T>
+  void print(const T&... pieces) const {
+    Writer to(text, bytes);
+    to.put(std::string_view(before));
+    (write(&to, pieces), ...);
+  }
 };
+
+constexpr char kReceived[] = "; received ";
 
 // The first thing that went wrong in aoie_open. Its functions return false, so that `return no.refuse(...)` ends a
 // check.
 class Refusal {
  public:
   explicit Refusal(const Message& message) : message_(message) {}
-  bool refuse(const Line& rule, const Line& received) { return fail(AOIE_BAD_FILE, rule, received); }
-  bool refuse(const Line& rule, const char* received) { return refuse(rule, Line() << received); }
+
+  // Pieces of the rule, kReceived, pieces of what was received; the full stop is added.
+  template <typename... T>
+  bool refuse(const T&... pieces) {
+    message_.print(pieces..., ".");
+    return fail(AOIE_BAD_FILE);
+  }
   bool no_memory(size_t in_use);
-  bool fail_as(int status, const Line& sentence);
-  bool fail(int status, const Line& rule, const Line& received);
+  bool fail(int status) {
+    status_ = status;
+    return false;
+  }
   int status() const { return status_; }
+  const Message& message() const { return message_; }
 
  private:
   Message message_;

@@ -98,8 +98,7 @@ double peak_rate(double (*loop)(int64_t)) {
 
 int main(int count, char** words) {
   const int rounds = count > 1 ? std::atoi(words[1]) : 15;
-  aoie::Line why;
-  const int isa = count > 2 ? aoie::choose_isa(words[2], &why) : aoie::kAvx512;
+  const int isa = count > 2 ? aoie::choose_isa(words[2], {nullptr, 0}) : aoie::kAvx512;
   if (isa != aoie::kAvx512 && isa != aoie::kAvx2) return std::fprintf(stderr, "takes rounds, then avx512 or avx2\n"), 1;
   if (!aoie::isa_usable(isa)) return std::fprintf(stderr, "this machine lacks %s\n", aoie::isa_name(isa)), 1;
   double (*peak)(int64_t) = isa == aoie::kAvx512 ? aoie_limits::popcount_avx512 : aoie_limits::shuffle_avx2;

@@ -40,7 +40,7 @@ static int check(const std::string& folder, const char* name, const char* isa) {
   }
   aoie_plan_result plan;
   int status = aoie_plan(model, head[1], head[2], &plan, message, sizeof message);
-  const size_t count = status == AOIE_OK ? size_t(plan.grid_h) * plan.grid_w * plan.classes : 0;
+  const size_t count = status == AOIE_OK ? size_t(plan.grid_h) * size_t(plan.grid_w) * size_t(plan.classes) : 0;
   if (count != head[4]) return 1;
   std::vector<float> logits(count);
   void* workspace = std::aligned_alloc(AOIE_WORKSPACE_ALIGN, (plan.workspace_bytes + 63) / 64 * 64);

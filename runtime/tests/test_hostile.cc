@@ -67,8 +67,8 @@ void damage(const std::vector<unsigned char>& good) {
     auto flipped = good;
     flipped[at] ^= static_cast<unsigned char>(1u << (at % 8));
     expect(try_file(flipped) == AOIE_BAD_FILE, "a flipped byte is refused by the checksum");
-    for (unsigned char value : {0x00, 0x22, 0x2C, 0x2D, 0x30, 0x39, 0x5B, 0x5C, 0x65, 0x7B, 0x7D, 0x80, 0xFF}) {
-      flipped[at] = value;
+    for (int value : {0x00, 0x22, 0x2C, 0x2D, 0x30, 0x39, 0x5B, 0x5C, 0x65, 0x7B, 0x7D, 0x80, 0xFF}) {
+      flipped[at] = static_cast<unsigned char>(value);
       aoie_test::ModelFile::seal(&flipped);
       try_file(flipped);
     }

@@ -90,7 +90,26 @@ AOIE_API int aoie_run_parallel(const aoie_model* model, const uint8_t* image, in
                                void* context);
 AOIE_API uint64_t aoie_parallel_bytes(const aoie_model* model, int64_t h, int64_t w, int tasks);
 
-/* The same, but every value of the graph stays in the workspace (trace_bytes) where aoie_value_at finds it. */
+/* Bands: a scanner runs a picture of any height in pieces of bounded memory, with the bits of one run. */
+typedef struct {
+  int32_t block_px, block_stride_px, halo_px, total_stride;
+} aoie_scan;
+/* AOIE_BAD_ARGUMENT for a whole-picture classifier, which has no scan geometry. */
+AOIE_API int aoie_scan_of(const aoie_model* model, aoie_scan* out);
+
+typedef struct {
+  int64_t first_px, rows_px; /* the rows of the picture to hand to aoie_run, as a picture of rows_px x w */
+  int32_t skip, rows;        /* of the rows of decisions that come out: leave out so many, then take so many */
+  int32_t grid_h, grid_w;    /* that come out */
+  uint64_t workspace_bytes;
+} aoie_band;
+/* The band with the rows of decisions first ... first + rows - 1 of a picture of h x w pixels, fewer at its end. h and
+ * w are whole blocks, block_px + n * block_stride_px (mirror the picture up to them); h may be beyond 65,536. message
+ * as in aoie_open. examples/bands.c walks over a picture. */
+AOIE_API int aoie_band_at(const aoie_model* model, int64_t h, int64_t w, int64_t first, int32_t rows, aoie_band* out,
+                          char* message, size_t message_bytes);
+
+/* aoie_run, but every value of the graph stays in the workspace (trace_bytes) where aoie_value_at finds it. */
 AOIE_API int aoie_trace(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, void* workspace,
                         uint64_t workspace_bytes);
 
