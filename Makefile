@@ -86,11 +86,14 @@ sanitize: | $(CMAKE)
 	$(CMAKE) --build build/asan -j$(JOBS)
 	$(CTEST) --test-dir build/asan --output-on-failure
 
-# The same tests on 64-bit ARM, by qemu. `hostile` opens 146,000 files, which is slow there; the corpus is not.
-aarch64: | $(CMAKE)
+# The same tests on 64-bit ARM, by qemu, and the random networks of tests/engine with the logits of the interpreter.
+# `hostile` opens 146,000 files, which is slow there; the corpus is not.
+aarch64: dev | $(CMAKE)
 	$(CMAKE) -S runtime -B build/aarch64 -DCMAKE_TOOLCHAIN_FILE=cmake/aarch64.cmake -DCMAKE_BUILD_TYPE=Release
 	$(CMAKE) --build build/aarch64 -j$(JOBS)
 	$(CTEST) --test-dir build/aarch64 --output-on-failure -E hostile
+	$(BIN)/python tests/engine/write_golden.py build/aarch64/golden
+	qemu-aarch64 -L /usr/aarch64-linux-gnu build/aarch64/test_golden build/aarch64/golden
 
 # One block of the crack scanner and the golden pictures on a Cortex-M4 and M7 without a heap, by qemu.
 BOARD_MODEL := $(CURDIR)/src/aoienet/weights/crack_blocks.aoie
