@@ -34,7 +34,7 @@ def train(
     try:
         import torch
 
-        from aoienet.train import loop
+        from aoienet.train import loop, ranks
         from aoienet.train.board import Board
     except ModuleNotFoundError as error:
         if error.name != "torch":
@@ -47,9 +47,13 @@ def train(
     # the command that gives the same run from nothing: a resumed run is the same bit by bit
     command = "aoienet " + " ".join(word for word in sys.argv[1:] if word != "--resume")
     try:
-        watcher = Board(out) if tensorboard else None
         made = chosen(recipe, config, words)
-        result = loop.train(made, data, out, resume=resume, command=command, watcher=watcher)
+        with ranks.joined(made.device):
+            watcher = Board(out) if tensorboard and ranks.first() else None
+            result = loop.train(made, data, out, resume=resume, command=command, watcher=watcher)
+            speaks = ranks.first()
+    except ranks.StoppedElsewhereError:
+        raise typer.Exit(1) from None
     except KeyboardInterrupt:
         kept = (out / "checkpoint.pt").is_file()
         what = "resume with --resume" if kept else "no checkpoint was reached yet, start again"
@@ -58,6 +62,8 @@ def train(
     except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
+    if not speaks:
+        return
     if as_json:
         typer.echo(json.dumps(result))
         return
@@ -65,6 +71,8 @@ def train(
         low, high = result["accuracy_interval95"]
         counts = f"{result['correct']} of {result['count']}"
         typer.echo(f"accuracy {result['accuracy']:.4f} ({low:.4f} to {high:.4f}), {counts}")
+    if "top5" in result:
+        typer.echo(f"top-5 accuracy {result['top5']['value']:.4f}, {result['top5']['count']} of {result['top5']['of']}")
     typer.echo(str(out / "result.json"))
 
 

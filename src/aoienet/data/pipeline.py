@@ -13,6 +13,7 @@ import numpy as np
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Indices = Sequence[int] | np.ndarray
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int, ahead: int) -> Iterator[Result]:
@@ -44,7 +45,7 @@ class Slot:
     last: bool  # of its batch
 
 
-def slots(plan: Iterable[Sequence[int]], shape: tuple[int, ...], dtype: type) -> Iterator[Slot]:
+def slots(plan: Iterable[Indices], shape: tuple[int, ...], dtype: type) -> Iterator[Slot]:
     """A slot per picture of the plan; the memory of a batch is made when its first slot is drawn."""
     for chosen in plan:
         batch: np.ndarray = np.empty((len(chosen), *shape), dtype)
@@ -54,7 +55,7 @@ def slots(plan: Iterable[Sequence[int]], shape: tuple[int, ...], dtype: type) ->
 
 def batches(
     make: Callable[[int], np.ndarray | None],
-    plan: Iterable[Sequence[int]],
+    plan: Iterable[Indices],
     shape: tuple[int, ...],
     dtype: type,
     threads: int,

@@ -6,6 +6,7 @@ batches depend on (seed, epoch, index) alone, so the steps that are done are ski
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 import time
@@ -17,13 +18,14 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 
-from aoienet.train import networks, plots, report, runs, show, watch
+from aoienet.train import networks, plots, ranks, report, runs, show, watch
 from aoienet.train.distill import open_teacher
 from aoienet.train.finish import reestimate
 from aoienet.train.recipes import Recipe, recipe_dict, to_toml
 from aoienet.train.schedule import learning_rate, make_optimiser, phases
 from aoienet.train.show import Bars
 from aoienet.train.state import Run, Sums, begin_epoch, interrupts_wait, other_roundings, restore, save
+from aoienet.train.synchronised import synchronise
 from aoienet.train.tasks import Batch, open_task, still_jobs
 
 DRAW_SECONDS = 60.0  # between two drawings of the curves; the last ones are drawn at the end
@@ -44,6 +46,23 @@ def prefetch(jobs: Sequence[Callable[[], Batch]], workers: int) -> Iterator[Batc
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def epoch_batches(run: Run) -> tuple[int, Iterator[Batch]]:
+    """The number of steps of this epoch, and its batches that are not done."""
+    task: Any = run.task
+    if hasattr(task, "epoch_stream"):
+        return task.epoch_stream(run.epoch, run.steps)
+    jobs = task.epoch_jobs(run.epoch)
+    return len(jobs), prefetch(jobs[run.steps :], run.recipe.data.workers)
+
+
+def still_batches(run: Run, count: int) -> Iterator[Batch]:
+    """Up to `count` batches of training pictures as validation sees them, where the task has them."""
+    task: Any = run.task
+    if hasattr(task, "still_stream"):
+        return task.still_stream(count)
+    return prefetch(still_jobs(task, run.recipe.epochs)[:count], run.recipe.data.workers)
 
 
 def seed_all(seed: int) -> None:
@@ -89,15 +108,17 @@ def stop_not_finite(run: Run, what: str, x: torch.Tensor) -> NoReturn:
 
 
 def on_device(run: Run, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pictures, channels last, and labels; a task may have them there already."""
+    """Pictures, channels last, and labels of this process; a task may have them there already."""
+    if not getattr(run.task, "shares", False):
+        batch = ranks.part_of(batch)
     x, y = (torch.as_tensor(part).to(run.recipe.device, non_blocking=True) for part in batch)
-    return x.contiguous(memory_format=torch.channels_last), y
+    return x.float().contiguous(memory_format=torch.channels_last), y
 
 
-def logits_of(run: Run, x: torch.Tensor) -> torch.Tensor:
+def logits_of(run: Run, x: torch.Tensor, net: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
     """float32, in BF16 arithmetic where the recipe says so."""
     with torch.autocast(x.device.type, torch.bfloat16, enabled=run.recipe.bf16):
-        return run.forward(x).float()
+        return net(x).float()
 
 
 def train_step(run: Run, batch: Batch, steps_per_epoch: int) -> None:
@@ -107,40 +128,44 @@ def train_step(run: Run, batch: Batch, steps_per_epoch: int) -> None:
     lr = learning_rate(recipe, run.epoch * steps_per_epoch + run.steps, steps_per_epoch)
     for group in optimiser.param_groups:
         group["lr"] = lr
-    logits = logits_of(run, x)
+    ranks.seed(recipe.seed, run.epoch, run.steps)
+    logits = logits_of(run, x, run.forward)
     loss = task.loss(logits, y)
     if run.teacher is not None:
         loss = run.teacher.joined(x, logits, loss)
-    if not torch.isfinite(loss):
-        stop_not_finite(run, f"the loss is {loss.item()}", x)
+    own = [loss.item() * len(x), len(x), *task.correct(logits.detach(), y)]
+    whole, samples, hits, seen = ranks.total(own)
+    if not math.isfinite(whole):
+        stop_not_finite(run, f"the loss is {whole / samples}", x)
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    (loss * ranks.weight(len(x), samples)).backward()
     norm = torch.nn.utils.clip_grad_norm_(net.parameters(), recipe.optim.clip_norm)
     if not torch.isfinite(norm):  # the step would make the weights NaN, and the next checkpoint worthless
         stop_not_finite(run, f"the length of the gradient is {norm.item()}", x)
     optimiser.step()
     if run.average is not None:
         run.average.update(net)
-    hits, seen = task.correct(logits.detach(), y)
-    sums.loss, sums.samples, sums.lr = sums.loss + loss.item() * len(x), sums.samples + len(x), lr
-    sums.right, sums.counted = sums.right + hits, sums.counted + seen
+    sums.loss, sums.samples, sums.lr = sums.loss + whole, sums.samples + int(samples), lr
+    sums.right, sums.counted = sums.right + int(hits), sums.counted + int(seen)
     run.steps += 1
 
 
 def train_epoch(run: Run, bars: Bars) -> dict:
     """The steps of this epoch that are not done yet; returns its row of the metrics."""
-    jobs = run.task.epoch_jobs(run.epoch)
+    steps, batches = epoch_batches(run)
     run.net.train()
     if not run.begun:
         with interrupts_wait():
             begin_epoch(run)
-    bars.epoch(run, len(jobs))
-    for batch in prefetch(jobs[run.steps :], run.recipe.data.workers):
+    bars.epoch(run, steps)
+    for batch in batches:
         with interrupts_wait():
-            train_step(run, batch, len(jobs))
+            train_step(run, batch, steps)
         bars.step(run)
         if time.monotonic() - run.saved_at >= CHECKPOINT_SECONDS:
             save(run)
+    ranks.same_buffers(run.net)
+    run.count_seconds()
     sums = run.sums
     row = {"epoch": run.epoch + 1, "lr": sums.lr, "loss": sums.loss / sums.samples}
     row["train_accuracy"] = sums.right / max(1, sums.counted)
@@ -153,7 +178,9 @@ def train_epochs(run: Run, say: Callable[[str], None], watcher: Callable[[dict],
     try:
         with show.bars(run) as bars:
             while run.epoch < run.recipe.epochs:
-                row = train_epoch(run, bars) | run.task.validate(run.net)
+                row = train_epoch(run, bars)
+                speed = show.speed(run)
+                row |= run.task.validate(run.net)
                 run.count_seconds()
                 row["seconds"] = round(run.sums.seconds, 3)
                 with interrupts_wait():
@@ -161,7 +188,7 @@ def train_epochs(run: Run, say: Callable[[str], None], watcher: Callable[[dict],
                     run.begun, run.steps, run.sums = False, 0, Sums()
                 save(run)
                 write_history(run)
-                say(show.line(row))
+                say(f"{show.line(row)}  {speed}")
                 if watcher is not None:
                     watcher(row)
     except KeyboardInterrupt:
@@ -176,9 +203,11 @@ def finish(run: Run) -> None:
         return
     if run.average is not None:
         run.average.put_into(run.net)
-    jobs = still_jobs(run.task, run.recipe.epochs)[: how.bn_batches]
-    batches = (on_device(run, batch)[0] for batch in prefetch(jobs, run.recipe.data.workers))
-    reestimate(run.net, batches, lambda x: logits_of(run, x))
+    batches = (on_device(run, batch)[0] for batch in still_batches(run, how.bn_batches))
+    reestimate(
+        run.net, batches, lambda x: logits_of(run, x, run.net)
+    )  # not run.forward, which brings the first one's statistics
+    ranks.mean_buffers(run.net)
     run.finished = True
     save(run)
 
@@ -193,7 +222,7 @@ def write_history(run: Run) -> None:
 
 def draw(run: Run, result: dict | None) -> None:
     """curves.png, layers.png, confusion.png, report.html."""
-    if not run.history:
+    if not run.history or not ranks.first():
         return
     plots.curves(run.history, run.out / "curves.png")
     plots.layers(run.history, run.out / "layers.png")
@@ -216,13 +245,18 @@ def check_device(device: str) -> None:
 def prepare(recipe: Recipe, root: Path, out: Path, make_net: Callable[[Recipe], torch.nn.Module]) -> Run:
     """Data, network, optimiser; nothing is written."""
     check_device(recipe.device)
+    ranks.check_batch(recipe.batch)
     task = open_task(recipe, root)
+    ranks.check_same("the hash of the data", task.data_hash)
     recipe = task.recipe  # with what the data decides
     seed_all(recipe.seed)
     net: Any = make_net(recipe)
+    if recipe.sync_bn and ranks.world() > 1:
+        synchronise(net)
     net = net.to(recipe.device).to(memory_format=torch.channels_last)
     optimiser = make_optimiser(net, recipe, phases(recipe)[0])
-    forward = torch.compile(net) if recipe.compile else net
+    joint = ranks.joint(net, unused=recipe.real_weights.epochs > 0)
+    forward = torch.compile(joint) if recipe.compile else joint
     return Run(recipe, task, net, optimiser, out, forward, open_teacher(recipe))
 
 
@@ -240,18 +274,20 @@ def train(
     """Train a recipe; returns the result that is also written to out/result.json. `watcher` is called with the metrics of every
     epoch."""
     out = Path(out)
-    if not resume and (out / "checkpoint.pt").exists():
-        raise FileExistsError(f"{out} holds a run; use --resume or another --out")
-    saved = runs.read_checkpoint(out) if resume else None
+    saved = ranks.from_first(lambda: read_saved(out, resume))
+    say = say if ranks.first() else lambda text: None
     run = prepare(recipe, Path(root), out, make_net)
     if saved is not None:
         restore(run, saved)
     run.about = about(run, command)
-    out.mkdir(parents=True, exist_ok=True)
+    if ranks.first():
+        out.mkdir(parents=True, exist_ok=True)
     report_data(run, say)
     runs.write_json(out / "recipe.json", run.about)
     runs.write_atomic(out / "recipe.toml", to_toml(run.recipe).encode())
-    say(f"{recipe.name}: {run.task.split}; {run.about['weights']:,} parameters, {torch.get_num_threads()} threads")
+    each = f" in each of {ranks.world()} processes" if ranks.world() > 1 else ""
+    where = f"{torch.get_num_threads()} threads{each}"
+    say(f"{recipe.name}: {run.task.split}; {run.about['weights']:,} parameters, {where}")
     for line in other_roundings(saved, run.about["environment"]) if saved is not None else []:
         say(line)
     if run.history:
@@ -259,6 +295,13 @@ def train(
     train_epochs(run, say, watcher)
     finish(run)
     return write_result(run)
+
+
+def read_saved(out: Path, resume: bool) -> dict | None:
+    """The checkpoint to go on from; None for a new run."""
+    if not resume and (out / "checkpoint.pt").exists():
+        raise FileExistsError(f"{out} holds a run; use --resume or another --out")
+    return runs.read_checkpoint(out) if resume else None
 
 
 def about(run: Run, command: str) -> dict:
@@ -290,6 +333,7 @@ def write_result(run: Run) -> dict:
     if run.finished:
         result["finished"] = run.task.validate(run.net)
     result["seconds"] = sum(row["seconds"] for row in run.history)
+    result["peak_memory_mib"] = show.peak_memory_mib(run)
     runs.write_json(run.out / "result.json", result)
     draw(run, result)
     return runs.finite(result)

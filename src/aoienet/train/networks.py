@@ -19,8 +19,10 @@ def spec(recipe: Recipe) -> NetSpec:
     changes = {key: value for key, value in asdict(recipe.net).items() if value is not None}
     zoo, given = spec_of(recipe.model), {key: changes[key] for key in changes if key in CELL_FIELDS}
     method = spec_of(changes["method"]).cell if "method" in changes else None
+    side = changes.get("input_px")
     return replace(
         zoo,
+        input_hw=(side, side) if side else zoo.input_hw,
         stem=stem(changes.get("stem", zoo.stem.kind), zoo.stem),
         cell=replace(method if method else zoo.cell, **given),
         body=tuple(block_with(block, method, given) for block in zoo.body),

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from aoienet import __version__
-from aoienet.train import networks
+from aoienet.train import networks, ranks
 from aoienet.train.recipes import recipe_dict, recipe_from
 
 # Older ones are read and resumed like any other: 1, without a `version`, knows whole epochs only; 2 has a recipe without groups.
@@ -40,10 +40,13 @@ UNREADABLE = (
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Whole file or none, also when the machine loses power; on an error the file stays as it was before.
+    """Whole file or none, also when the machine loses power; on an error the file stays as it was before. Of several
+    processes that train together the first writes.
 
     Raises    OSError with the same errno: the path, the needed and the free bytes.
     """
+    if not ranks.first():
+        return
     part = path.with_name(f".{path.name}.part")
     try:
         with part.open("wb") as file:
@@ -126,6 +129,8 @@ def restore_random(states: dict) -> None:
 
 def save_checkpoint(out: Path, document: dict) -> None:
     """checkpoint.pt, replaced in one step."""
+    if not ranks.first():
+        return
     content = io.BytesIO()
     torch.save({"version": CHECKPOINT_VERSION} | document, content)
     write_atomic(out / "checkpoint.pt", content.getvalue())
@@ -196,6 +201,7 @@ def environment() -> dict:
         "numpy": np.__version__,
         "machine": platform.machine(),
         "threads": torch.get_num_threads(),
+        "processes": ranks.world(),
     }
 
 

@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
+
+from aoienet.train import ranks
 from aoienet.train.state import Run
+
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
 
 
 def line(row: dict) -> str:
@@ -15,6 +23,23 @@ def line(row: dict) -> str:
     words = [f"epoch {row['epoch']:3d}"]
     words += [f"{key} {value:.4g}" for key, value in row.items() if key != "epoch" and not isinstance(value, dict)]
     return "  ".join(words)
+
+
+def speed(run: Run) -> str:
+    """Pictures per second of the training so far in this epoch, over all processes, and the peak of memory of this process."""
+    peaks = [f"{where} {mib:,.0f} MiB" for where, mib in peak_memory_mib(run).items()]
+    return f"{run.sums.samples / max(run.sums.seconds, 1e-9):.4g} pictures/s  peak {', '.join(peaks)}"
+
+
+def peak_memory_mib(run: Run) -> dict[str, float]:
+    """Largest resident memory of this process, where the system tells, and of its tensors on the GPU."""
+    peaks = {}
+    if resource is not None:
+        unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+        peaks["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    if run.recipe.device.startswith("cuda"):
+        peaks["GPU"] = torch.cuda.max_memory_allocated(run.recipe.device) / (1 << 20)
+    return peaks
 
 
 class Bars:
@@ -52,7 +77,7 @@ class TerminalBars(Bars):
 @contextmanager
 def bars(run: Run, terminal: Any = None) -> Iterator[Bars]:
     """On stderr when it is a terminal (or on that rich Console); otherwise nothing."""
-    if terminal is None and not sys.stderr.isatty():
+    if not ranks.first() or (terminal is None and not sys.stderr.isatty()):
         yield Bars()
         return
     from rich.console import Console

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from aoienet.nn.conv import BinaryConv2d
-from aoienet.train import runs, watch
+from aoienet.train import ranks, runs, watch
 from aoienet.train.distill import Teacher
 from aoienet.train.finish import Average
 from aoienet.train.recipes import Recipe, flat, recipe_from
@@ -96,6 +96,7 @@ def save(run: Run) -> None:
         "teacher": run.about["teacher"],
         "random": runs.random_states(),
         "history": run.history,
+        "broken": getattr(run.task, "broken", {}),
         "data_hash": run.task.data_hash,
         "environment": run.about["environment"],
     }
@@ -115,6 +116,8 @@ def restore(run: Run, saved: dict) -> None:
         raise ValueError("--resume with other data: the hash of the pictures or the split differs; use another --out")
     if saved.get("teacher") != (run.teacher.digest if run.teacher is not None else None):
         raise ValueError("--resume with another teacher: the hash of its weights differs; use another --out")
+    same_norms(run.recipe, saved.get("environment", {}).get("processes", 1))
+    getattr(run.task, "broken", {}).update(saved.get("broken", {}))
     run.history, run.steps, run.begun = list(saved["history"]), saved.get("steps", 0), saved.get("begun", False)
     run.sums, run.finished = Sums(**saved.get("sums", {})), saved.get("finished", False)
     run.optimiser = make_optimiser(run.net, run.recipe, phase_at(run.recipe, run.epoch))
@@ -140,11 +143,24 @@ def same_recipe(before: Recipe, now: Recipe) -> None:
         raise ValueError(f"--resume with another recipe: {', '.join(changed)} differ ({how}): {advice}")
 
 
+def same_norms(recipe: Recipe, before: int) -> None:
+    """Raises ValueError where batch norms would see another batch than they saw."""
+    now = ranks.world()
+    if before == now or recipe.sync_bn:
+        return
+    raise ValueError(
+        f"--resume with another number of processes: batch norms saw {recipe.batch // before} pictures ({before} processes of "
+        f"the joint batch {recipe.batch}) and would see {recipe.batch // now} ({now}); start {before} processes again; only with "
+        "-o sync_bn=on from the start on may their number change"
+    )
+
+
 def other_roundings(saved: dict, now: dict) -> list[str]:
     """What differs from the machine of the checkpoint and may change last bits; empty where the sums are the same."""
     before = saved.get("environment", now)
-    keys = ("torch", "machine", "threads")
-    return [f"{k} was {before[k]} and is {now[k]}: last bits may differ" for k in keys if before[k] != now[k]]
+    keys = ("torch", "machine", "threads", "processes")
+    pairs = [(key, before.get(key, 1), now[key]) for key in keys]
+    return [f"{key} was {old} and is {new}: last bits may differ" for key, old, new in pairs if old != new]
 
 
 def begin_epoch(run: Run) -> None:

@@ -18,7 +18,11 @@ CHOICES = {
 @dataclass(frozen=True)
 class Data:
     """What is read. Fractions of the pictures; `per_class` > 0 draws that many training pictures of every class and tests on all
-    that share no surface with them; `limit` > 0 keeps that many per part (for trying things out)."""
+    that share no surface with them; `limit` > 0 keeps that many per part (for trying things out).
+
+    train, val   of ImageNet-style sets: a folder below --data, or a pattern of shards (data/stores)
+    most_broken  pictures that may be left out because they cannot be decoded; one more stops the run
+    """
 
     set: str
     split: str = "official"
@@ -27,6 +31,9 @@ class Data:
     test_fraction: float = 0.2
     per_class: int = 0
     duplicate_correlation: float = 0.95  # data/duplicates.py
+    train: str = "train"
+    val: str = "val"
+    most_broken: int = 0
     limit: int = 0
     workers: int = 1
 
@@ -46,11 +53,13 @@ class Net:
     """Changes to the network of the zoo; None: as the zoo has it. Names are files of quant/, nn/ (docs/notation.md).
 
     stem        thermometer or conv
+    input_px    side of the square pictures that it is made for
     method      another network of the zoo, whose cell takes the place of this one's: its planes, weights, scales, nonlinearities
                 and shortcuts on this backbone. The fields below change that cell
     """
 
     stem: str | None = None
+    input_px: int | None = None
     method: str | None = None
     act_q: str | None = None
     surrogate: str | None = None
@@ -119,6 +128,8 @@ class Augment:
     """A task refuses what it does not know.
 
     cutmix      share of the batches
+    area_least  least share of a photograph that a random crop covers
+    lighting    spread of the shift of its colors (data/photos.py)
     crop_px     side of the training pictures, cut at random (0: whole pictures); the last `whole_share` of the epochs has whole
                 pictures, so that the network ends with what it will see (Touvron 2019, arXiv 1906.06423)
     """
@@ -129,6 +140,8 @@ class Augment:
     scale_most: float = 1.0
     gain_spread: float = 0.25
     cutmix: float = 0.0
+    area_least: float = 1.0
+    lighting: float = 0.0
     crop_px: int = 0
     whole_share: float = 0.0
 
@@ -190,6 +203,7 @@ class Recipe:
     device: str = "cpu"
     bf16: bool = False  # autocast; for devices that are fast at it
     compile: bool = False  # torch.compile
+    sync_bn: bool = False  # batch norms over the joint batch of all processes
 
     def __post_init__(self) -> None:
         check(self)

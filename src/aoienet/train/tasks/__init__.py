@@ -13,12 +13,12 @@ import torch
 
 from aoienet.train.recipes import Augment, Blocks, Data, Input, Pixels, Recipe, flat, hint
 
-Batch = tuple[Any, Any]  # x_NCHW float32, labels: arrays, or tensors where the device has them
+Batch = tuple[Any, Any]  # x_NCHW (float32 or 8-bit integers), labels: arrays, or tensors where the device has them
 GROUPS = {"data": Data(""), "input": Input(), "augment": Augment(), "blocks": Blocks(), "pixels": Pixels()}
 DEFAULTS: dict[str, Any] = {
     f"{name}.{key}": value for name, group in GROUPS.items() for key, value in flat(group).items()
 }
-DEFAULTS |= {"label_smoothing": 0.0, "class_weights": False}
+DEFAULTS |= {"label_smoothing": 0.0, "class_weights": False, "net.input_px": None}
 READ_BY_ALL = ("data.set", "data.split_seed", "data.limit", "data.workers")
 
 
@@ -27,6 +27,11 @@ class Task(Protocol):
 
     `recipe` is the recipe with what the data decides filled in. A task may have a `data_report`: a document for the run
     folder, whose `summary` is a list of lines to say; and `still_jobs()`: batches of training pictures that are not augmented.
+
+    In place of jobs a task may have streams, which decode ahead in a way of their own: `epoch_stream(epoch, done)`, the steps of
+    the epoch and its batches after the first `done`, and `still_stream(count)`. With `shares = True` its batches are this process's
+    part of the joint batch; of the batches of other tasks each process takes its part. `broken`: names and reasons of what was
+    left out.
     """
 
     recipe: Recipe
