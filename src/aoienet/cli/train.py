@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,9 @@ import typer
 
 if TYPE_CHECKING:
     from aoienet.train.recipes import Recipe
+
+
+SPOKEN_WITHIN_S = 10.0  # the launcher ends all processes as soon as one leaves: the first must have said why by then
 
 
 def register(app: typer.Typer) -> None:
@@ -53,6 +57,7 @@ def train(
             result = loop.train(made, data, out, resume=resume, command=command, watcher=watcher)
             speaks = ranks.first()
     except ranks.StoppedElsewhereError:
+        time.sleep(SPOKEN_WITHIN_S)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         kept = (out / "checkpoint.pt").is_file()

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 
+from aoienet.nn.conv import BinaryConv2d
 from aoienet.train import networks, plots, ranks, report, runs, show, watch
 from aoienet.train.distill import open_teacher
 from aoienet.train.finish import reestimate
@@ -242,6 +243,11 @@ def check_device(device: str) -> None:
         ) from error
 
 
+def quantizers_learn(net: torch.nn.Module) -> bool:
+    """Some weight quantizer has parameters, which real weights do not use."""
+    return any(True for m in net.modules() if isinstance(m, BinaryConv2d) for _ in m.weight_q.parameters())
+
+
 def prepare(recipe: Recipe, root: Path, out: Path, make_net: Callable[[Recipe], torch.nn.Module]) -> Run:
     """Data, network, optimiser; nothing is written."""
     check_device(recipe.device)
@@ -255,7 +261,7 @@ def prepare(recipe: Recipe, root: Path, out: Path, make_net: Callable[[Recipe], 
         synchronise(net)
     net = net.to(recipe.device).to(memory_format=torch.channels_last)
     optimiser = make_optimiser(net, recipe, phases(recipe)[0])
-    joint = ranks.joint(net, unused=recipe.real_weights.epochs > 0)
+    joint = ranks.joint(net, recipe.real_weights.epochs > 0 and quantizers_learn(net))
     forward = torch.compile(joint) if recipe.compile else joint
     return Run(recipe, task, net, optimiser, out, forward, open_teacher(recipe))
 

@@ -21,7 +21,7 @@ from aoienet.train.tasks import Batch
 
 READS = (
     *("data.train", "data.val", "data.most_broken", "input.kind", "net.input_px"),
-    *("augment.flips", "augment.area_least", "augment.lighting"),
+    *("augment.flips", "augment.area_least", "augment.lighting", "label_smoothing"),
 )
 VAL_BATCH = 64
 MOST_CLASSES_SHOWN = 50  # a confusion matrix of more cells than that nobody looks at
