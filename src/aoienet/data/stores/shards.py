@@ -23,7 +23,7 @@ INDEX_WORD = "aoienet-shard-index-1"
 BLOCK = 512  # bytes of a tar's header
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """Where a picture lies in its shard: offset and length in bytes."""
 
@@ -49,34 +49,35 @@ def expand(pattern: str) -> list[str]:
 def open_shards(base: Path, names: Sequence[str], broken_shards: bool = False) -> Store:
     """All pictures of the shards, in the order of the shards and within them. Raises as stores.open_store."""
     base = Path(base)
-    found: list[list[Entry]] = []
+    keys: list[str] = []
+    columns: list[np.ndarray] = []  # of a million pictures: three numbers each, no objects
     broken: dict[str, str] = {}
     for name in names:
-        entries, wrong = read_index(base / name)
+        path = base / name
+        entries, wrong = read_index(path)
         if wrong and not broken_shards:
             raise ValueError(
                 f"{wrong}; next: fetch or write the shard again, or use what is whole with -o data.most_broken=N."
             )
         if wrong:
             broken[name] = wrong
-        found.append(entries)
-    flat = [(base / name, entry) for name, entries in zip(names, found, strict=True) for entry in entries]
-    label_N = np.array([entry.label for _, entry in flat], np.int64)
+        keys += [f"{path.name}/{entry.key}" for entry in entries]
+        columns.append(np.array([(e.label, e.offset, e.size) for e in entries], np.int64).reshape(-1, 3))
+    label_N, offset_N, size_N = np.concatenate(columns).T
+    counts = tuple(map(len, columns))
+    shard_N = np.repeat(np.arange(len(counts)), counts)
     classes = _classes((base / names[0]).parent, label_N)
     check_classes(base, classes, label_N)
 
     def read(i: int) -> bytes:
-        path, entry = flat[i]
-        with path.open("rb") as file:
-            file.seek(entry.offset)
-            content = file.read(entry.size)
-        if len(content) != entry.size:
-            raise ValueError(f"{entry.size:,} bytes at {entry.offset:,} were expected, {len(content):,} are there")
+        with (base / names[shard_N[i]]).open("rb") as file:
+            file.seek(offset_N[i])
+            content = file.read(size_N[i])
+        if len(content) != size_N[i]:
+            raise ValueError(f"{size_N[i]:,} bytes at {offset_N[i]:,} were expected, {len(content):,} are there")
         return content
 
-    keys = [f"{path.name}/{entry.key}" for path, entry in flat]
-    sizes = np.array([entry.size for _, entry in flat], np.int64)
-    return Store(base, classes, keys, label_N, sizes, read, tuple(len(e) for e in found), broken)
+    return Store(base, classes, keys, label_N, size_N, read, counts, broken)
 
 
 def _classes(folder: Path, label_N: np.ndarray) -> tuple[str, ...]:
