@@ -1,6 +1,7 @@
 """Photographs in class folders or shards: batches, resume, shares, broken pictures, the whole training."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 
 from aoienet.data.stores import shard_writer
 from aoienet.data.stores.class_folders import open_folders
-from aoienet.train import loop, ranks, recipes, runs
+from aoienet.train import loop, networks, ranks, recipes, runs
 from aoienet.train.tasks import open_task
 from aoienet.train.tasks.imagenet import BrokenPictureError
 
@@ -211,3 +212,12 @@ def test_the_reader_of_real_photographs(data_dir, monkeypatch):
     i = names.index(f"{grey[0].parent.name}/{grey[0].name}")
     view = task._picture("train", task._still_view, i)
     assert np.array_equal(view[..., 0], view[..., 2])
+
+
+@pytest.mark.parametrize("name", ["imagenet_paper", "imagenet_best", "imagenet_float"])
+def test_the_network_of_every_recipe_is_built_for_thousand_classes(name):
+    r = replace(recipes.get(name), classes=tuple(f"n{i:08d}" for i in range(1000)))
+    with torch.device("meta"):
+        net = networks.build(r).eval()
+    assert net(torch.empty(2, 3, 224, 224, device="meta")).shape == (2, 1000)
+    assert networks.transform(r)["kind"] == ("raw" if name == "imagenet_paper" else "center")
