@@ -5,7 +5,8 @@
 DATA holds train/ with class folders; shards are made of it in a temporary folder. Every line is a process of its own: it reads,
 crops, mirrors and lights `--pictures` pictures in batches, as train/tasks/imagenet.py does, and throws them away. Memory is what
 the process adds to its resident size from the first batch on, and the bound that the docstring of `_batches` states: 4 batches, and
-per thread a decoded picture and its copy. Seconds are of the clock; the files are in the system's cache after the first line.
+per thread a decoded picture and its copy; the allocator keeps some of what was freed on top. Rates are of the clock, `cpu ms` is what a picture costs all threads together; the files are
+in the system's cache after the first line.
 """
 
 import argparse
@@ -36,14 +37,15 @@ def measure(root: Path, part: str, side: int, batch: int, pictures: int, threads
     store = open_store(root, part)
     order = np.resize(store.order(0, 0), pictures)
     plan = [order[i : i + batch] for i in range(0, pictures, batch)]
-    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    view(store, side, 0)  # codecs are loaded
+    before, began, cpu = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter(), time.process_time()
     source = pipeline.batches(
         partial(view, store, side), plan, (side, side, 3), np.uint8, threads, max(batch, 2 * threads)
     )
     seen = sum(len(images) for images, _ in source)
-    seconds = time.perf_counter() - began
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     added = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / KIB_PER_MIB
-    return {"pictures": seen, "seconds": seconds, "per_second": seen / seconds, "added_mib": added}
+    return {"per_second": seen / seconds, "cpu_ms": 1e3 * cpu / seen, "added_mib": added}
 
 
 def bound_mib(root: Path, side: int, batch: int, threads: int) -> float:
@@ -69,7 +71,7 @@ def main() -> None:
         shard_writer.write(open_folders(args.data / "train"), Path(folder) / "train", "train", 100)
         if not args.json:
             print(
-                f"{'store':8} {'threads':>7} {'pictures/s':>10} {'least':>7} {'most':>7} {'added MiB':>10} {'bound MiB':>10}"
+                f"{'store':8} {'threads':>7} {'pictures/s':>10} {'least':>7} {'most':>7} {'cpu ms':>7} {'added MiB':>10} {'bound MiB':>10}"
             )
         for threads in args.threads:
             for name, root in (("folders", args.data), ("shards", Path(folder))):
@@ -84,12 +86,25 @@ def main() -> None:
 def show(name: str, threads: int, rows: list[dict], bound: float, as_json: bool) -> None:
     rates = sorted(row["per_second"] for row in rows)
     added = max(row["added_mib"] for row in rows)
+    cpu = sorted(row["cpu_ms"] for row in rows)[len(rows) // 2]
     if as_json:
-        print(json.dumps({"store": name, "threads": threads, "rates": rates, "added_mib": added, "bound_mib": bound}))
+        print(
+            json.dumps(
+                {
+                    "store": name,
+                    "threads": threads,
+                    "rates": rates,
+                    "cpu_ms": cpu,
+                    "added_mib": added,
+                    "bound_mib": bound,
+                }
+            )
+        )
         return
     middle = rates[len(rates) // 2]
     print(
-        f"{name:8} {threads:7d} {middle:10.0f} {rates[0]:7.0f} {rates[-1]:7.0f} {added:10.1f} {bound:10.1f}", flush=True
+        f"{name:8} {threads:7d} {middle:10.0f} {rates[0]:7.0f} {rates[-1]:7.0f} {cpu:7.2f} {added:10.1f} {bound:10.1f}",
+        flush=True,
     )
 
 

@@ -82,7 +82,8 @@ def test_numbers_of_the_results_and_their_spread(tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="SIGINT is sent otherwise there")
 def test_ctrl_c_is_passed_on_and_waited_for(tmp_path):
     code = f"""
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so do their children
 sys.path.insert(0, {str(os.path.dirname(__file__))!r})
 from pathlib import Path
 from test_seeds import launcher
