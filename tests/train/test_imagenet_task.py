@@ -1,6 +1,8 @@
 """Photographs in class folders or shards: batches, resume, shares, broken pictures, the whole training."""
 
 import io
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -221,3 +223,24 @@ def test_the_network_of_every_recipe_is_built_for_thousand_classes(name):
         net = networks.build(r).eval()
     assert net(torch.empty(2, 3, 224, 224, device="meta")).shape == (2, 1000)
     assert networks.transform(r)["kind"] == ("raw" if name == "imagenet_paper" else "center")
+
+
+@pytest.mark.slow
+def test_the_command_in_two_processes_trains_says_its_result_once_and_refuses_the_folder_of_a_run(root, tmp_path):
+    words = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        "-m",
+        "aoienet",
+        "train",
+    ]
+    words += ["--recipe", "imagenet_paper", "--data", str(root), "--out", str(tmp_path / "run"), "--threads", "1"]
+    words += [word for item in (*SMALL, "sync_bn=on") for word in ("-o", item)]
+    first = subprocess.run(words, capture_output=True, text=True)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.count("top-5 accuracy") == 1 and first.stderr.count("epoch   2 ") == 1
+    again = subprocess.run(words, capture_output=True, text=True)
+    assert again.returncode != 0 and again.stderr.count("holds a run; use --resume or another --out") == 1
