@@ -28,7 +28,7 @@ STEPS, BATCH = 3, 10
 # Sums in another order differ in the last bits. Adam divides by the size of the gradient, so that a weight may move apart by a small
 # part of lr in a step; a sign that flips where the others' does not would be seen at once, as a difference of about lr.
 LR = 0.01
-LOSS_TOLERANCE, WEIGHT_TOLERANCE = 1e-6, 1e-4
+LOSS_TOLERANCE, WEIGHT_TOLERANCE = 1e-6, 1e-5
 
 
 def make_net(recipe):
@@ -133,7 +133,7 @@ def test_two_processes_lose_what_one_with_the_joint_batch_loses(runs_of_both):
     assert len(one) == len(two) == 4
     for a, b in zip(one, two, strict=True):
         assert a["loss"] == pytest.approx(b["loss"], abs=LOSS_TOLERANCE)
-        assert a["val_loss"] == pytest.approx(b["val_loss"], abs=1e3 * LOSS_TOLERANCE)
+        assert a["val_loss"] == pytest.approx(b["val_loss"], abs=10 * LOSS_TOLERANCE)
         assert (a["train_accuracy"], a["lr"], a["weight_flips"]) == (b["train_accuracy"], b["lr"], b["weight_flips"])
 
 
@@ -144,7 +144,7 @@ def test_two_processes_end_with_the_weights_and_statistics_of_one(runs_of_both):
     moved = 0.0
     start = make_net(recipe()).state_dict()
     for key, value in one.items():
-        assert torch.allclose(value, two[key], rtol=1e-4, atol=WEIGHT_TOLERANCE), key
+        assert torch.allclose(value, two[key], rtol=1e-5, atol=WEIGHT_TOLERANCE), key
         moved = max(moved, float((value - start[key]).abs().max())) if key.endswith("conv.weight") else moved
     assert moved > 100 * WEIGHT_TOLERANCE
 
