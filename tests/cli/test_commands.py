@@ -42,25 +42,26 @@ def picture(tmp_path):
     return tmp_path / "a.png"
 
 
+FIRST = ("--first-stage-only", "--jobs", 1)
+
+
 def call(*arguments):
     return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
-def test_scan_writes_table_summary_and_overlay(model, picture, tmp_path):
-    done = call("scan", picture, "--model", model, "--out", tmp_path / "o", "--json", "--jobs", 2)
+def test_scan_writes_everything_and_prints_the_summary(model, picture, tmp_path):
+    done = call("scan", picture, "--model", model, "--out", tmp_path / "o", "--json", "--jobs", 1, "--threshold", 1e6)
     assert done.exit_code == 0, done.stderr
     document = json.loads(done.stdout)
+    run = document.pop("run")
     assert document == json.loads((tmp_path / "o" / "summary.json").read_text())
-    entry = document["inputs"][0]
+    assert run["megapixels_per_s"] > 0 and run["peak_memory_mib"] > 1
+    manifest = json.loads((tmp_path / "o" / "manifest.json").read_text())
     rows = list(csv.DictReader((tmp_path / "o" / "blocks.csv").open()))
-    assert entry["blocks"] == len(rows) and len(entry["sha256"]) == len(document["model"]["sha256"]) == 64
-    assert (
-        sum(entry["by_class"].values()) == len(rows)
-        and entry["megapixels_per_s"] > 0
-        and document["peak_memory_mib"] > 1
-    )
-    assert Image.open(tmp_path / "o" / "overlay.png").size == (430, 300)
-    assert not [p for p in (tmp_path / "o").iterdir() if p.name.startswith(".")]
+    assert manifest["result"]["blocks"] == len(rows) and len(manifest["second_stage"]["sha256"]) == 64
+    assert document["inputs"][0]["cracks"] == 0 and document["inputs"][0]["area_dropped_share"] == 1.0
+    assert {"journal.jsonl", "report.html", "mask.tif", "defects.csv"} <= {p.name for p in (tmp_path / "o").iterdir()}
+    assert not [p for p in (tmp_path / "o").iterdir() if p.name.startswith(".") or p.name == "progress.json"]
 
 
 def test_scan_gives_the_scores_of_the_engine_on_the_whole_picture(model, picture, tmp_path):
@@ -71,12 +72,8 @@ def test_scan_gives_the_scores_of_the_engine_on_the_whole_picture(model, picture
     stride, block = opened.scan["block_stride_px"], opened.scan["block_px"]
     pads = [(0, -(n - block) % stride) for n in pixels.shape]
     want = log_odds(opened.run(np.pad(pixels, pads, mode="reflect")), opened.scan["defect"], opened.scan["temperature"])
-    tables = []
-    for tile in (1, 130, 4000):
-        assert call("scan", picture, "--model", model, "--out", tmp_path / f"o{tile}", "--tile-px", tile).exit_code == 0
-        tables.append((tmp_path / f"o{tile}" / "blocks.csv").read_bytes())
-    assert tables[0] == tables[1] == tables[2]
-    got = [float(r["score"]) for r in csv.DictReader((tmp_path / "o1" / "blocks.csv").open())]
+    assert call("scan", picture, "--model", model, "--out", tmp_path / "o", *FIRST).exit_code == 0
+    got = [float(r["score"]) for r in csv.DictReader((tmp_path / "o" / "blocks.csv").open())]
     np.testing.assert_allclose(got, want.ravel(), rtol=1e-5)
 
 
@@ -84,19 +81,20 @@ def test_one_bad_input_does_not_stop_the_others(model, picture, tmp_path):
     (tmp_path / "b.jpg").write_bytes(b"\xff\xd8\xff broken")
     Image.fromarray(np.zeros((20, 20), np.uint8)).save(tmp_path / "small.png")
     bad = [tmp_path / "none.png", tmp_path / "b.jpg", tmp_path / "small.png"]
-    done = call("scan", *bad, picture, "--model", model, "--out", tmp_path / "o")
+    done = call("scan", *bad, picture, "--model", model, "--out", tmp_path / "o", *FIRST)
     assert done.exit_code == 2
     summary = json.loads((tmp_path / "o" / "summary.json").read_text())
     assert [e["status"] for e in summary["inputs"]] == ["failed"] * 3 + ["done"] and summary["failed"] == 3
     for word in ("no such file", "broken", "at least one block"):
         assert word in done.stderr
-    assert (tmp_path / "o" / "a" / "blocks.csv").is_file() and (tmp_path / "o" / "a" / "summary.json").is_file()
+    assert (tmp_path / "o" / "a" / "blocks.csv").is_file() and not (tmp_path / "o" / "b").exists()
 
 
 def test_two_pictures_of_one_name_do_not_overwrite_each_other(model, picture, tmp_path):
     (tmp_path / "other").mkdir()
     Image.open(picture).save(tmp_path / "other" / "a.png")
-    assert call("scan", picture, tmp_path / "other" / "a.png", "--model", model, "--out", tmp_path / "o").exit_code == 0
+    both = (picture, tmp_path / "other" / "a.png")
+    assert call("scan", *both, "--model", model, "--out", tmp_path / "o", *FIRST).exit_code == 0
     assert len([p for p in (tmp_path / "o").iterdir() if p.is_dir()]) == 2
 
 
@@ -114,6 +112,17 @@ def test_wrong_use_ends_with_one_and_a_next_step(model, picture, tmp_path):
         (("scan", picture, "--model", tmp_path / "no.aoie", "--out", tmp_path / "o"), "no such model file"),
         (("scan", picture, "--model", tmp_path / "bad.aoie", "--out", tmp_path / "o"), "bad.aoie"),
         (("scan", picture, "--model", model, "--out", tmp_path / "o", "--threshold", "nan"), "finite"),
+        (("scan", picture, "--model", model, "--out", tmp_path / "o", "--segmenter", "lihgt"), "known: light"),
+        (("scan", picture, "--model", model, "--out", tmp_path / "o", "--fail-on", "many"), "width_max_mm>=0.3"),
+        (("scan", picture, "--model", model, "--out", tmp_path / "o", "--fail-on", "widht_px>1"), "unknown name"),
+        (("scan", picture, "--model", model, "--out", tmp_path / "o", "--width-classes", "ec3"), "known: aci224r"),
+        (("scan", picture, "--model", model, "--out", tmp_path / "o", "--shard", "3/2"), "--shard is I/N"),
+        (("scan", picture, "--model", model, "--out", tmp_path / "o", "--mm-per-px", "-1"), "positive"),
+        (("scan", picture, "--model", model, "--out", tmp_path / "o", "--scale-points", "1,2,3"), "X1,Y1,X2,Y2,MM"),
+        (("scan", "-", "--model", model, "--out", tmp_path / "o"), "--width"),
+        (("scan", "-", picture, "--model", model, "--out", tmp_path / "o", "--width", 5), "only input"),
+        (("scan", picture, "--model", model, "--out", tmp_path / "full", "--resume"), "no unfinished scan"),
+        (("merge", tmp_path / "full", "--out", tmp_path / "o"), "shard"),
         (("classify", picture, "--model", model), "aoienet scan"),
         (("info", tmp_path / "none"), "no such file"),
     ):
@@ -124,7 +133,7 @@ def test_wrong_use_ends_with_one_and_a_next_step(model, picture, tmp_path):
 
 def test_overwrite_writes_into_a_full_folder(model, picture, tmp_path):
     for options in ((), ("--overwrite",)):
-        assert call("scan", picture, "--model", model, "--out", tmp_path / "o", *options).exit_code == 0
+        assert call("scan", picture, "--model", model, "--out", tmp_path / "o", *FIRST, *options).exit_code == 0
 
 
 def test_unknown_model_suggests_a_near_name(picture, tmp_path, monkeypatch, model):
@@ -133,7 +142,7 @@ def test_unknown_model_suggests_a_near_name(picture, tmp_path, monkeypatch, mode
     monkeypatch.setattr(weights, "FOLDER", model.parent)
     done = call("scan", picture, "--model", "toyy", "--out", tmp_path / "o")
     assert done.exit_code == 1 and "did you mean 'toy'?" in done.stderr
-    assert call("scan", picture, "--model", "toy", "--out", tmp_path / "o").exit_code == 0
+    assert call("scan", picture, "--model", "toy", "--out", tmp_path / "o", *FIRST).exit_code == 0
     assert weights.card("toy") is None
 
 
@@ -151,16 +160,100 @@ def test_output_folder_below_a_file_is_refused(model, picture):
     assert done.exit_code == 1 and "cannot write" in done.stderr
 
 
-def test_interrupt_ends_with_130_and_whole_files_only(model, picture, tmp_path, monkeypatch):
-    from aoienet.report import run
+def test_interrupt_ends_with_130_whole_files_and_how_to_go_on(model, picture, tmp_path, monkeypatch):
+    from aoienet.report import outputs
+
+    arguments = ("scan", picture, "--model", model, "--out", tmp_path / "o", *FIRST)
+    assert call(*arguments).exit_code == 0
+    whole = {p.name: p.read_bytes() for p in (tmp_path / "o").iterdir()}
 
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "write_overlay", stop)
-    done = call("scan", picture, "--model", model, "--out", tmp_path / "o")
-    assert done.exit_code == 130
-    assert [p.name for p in (tmp_path / "o").iterdir()] == ["blocks.csv"]
+    with monkeypatch.context() as patched:
+        patched.setattr(outputs, "write_mask", stop)
+        done = call(*arguments, "--overwrite")
+    assert done.exit_code == 130 and "--resume" in done.stderr
+    assert not [p for p in (tmp_path / "o").rglob("*.tmp")] and (tmp_path / "o" / ".work").is_dir()
+    assert call(*arguments, "--resume").exit_code == 0
+    assert {p.name: p.read_bytes() for p in (tmp_path / "o").iterdir()} == whole
+
+
+@pytest.fixture(scope="module")
+def wall(tmp_path_factory):
+    """A small surface with a crack that the shipped networks find."""
+    from aoienet import synth
+
+    path = tmp_path_factory.mktemp("wall") / "wall.tif"
+    synth.write_tiff(synth.surface(384, 512, 5, cracks=1), path)
+    return path
+
+
+def test_the_shipped_networks_measure_a_crack_and_a_rule_ends_with_three(wall, tmp_path):
+    options = ("--mm-per-px", 0.1, "--width-classes", "ec2", "--fail-on", "cracks>0", "--jobs", 1)
+    done = call("scan", wall, "--out", tmp_path / "o", *options)
+    assert done.exit_code == 3 and "meet the rule cracks>0" in done.stderr, done.output
+    rows = list(csv.DictReader((tmp_path / "o" / "defects.csv").open()))
+    assert rows and float(rows[0]["length_mm"]) == pytest.approx(0.1 * float(rows[0]["length_px"]), abs=1e-3)
+    assert rows[0]["width_class"] and rows[0]["width_class_at_most"]
+    assert "ec2 asks for" in done.stdout.lower()
+    assert call("scan", wall, "--out", tmp_path / "p", "--fail-on", "width_max_px>=99", "--jobs", 1).exit_code == 0
+    refused = call("scan", wall, "--out", tmp_path / "q", "--fail-on", "width_max_mm>=99", "--jobs", 1)
+    assert refused.exit_code == 2 and "needs a scale" in refused.stderr
+
+
+def test_dry_run_tells_frames_memory_and_time_and_writes_nothing(wall, tmp_path):
+    done = call("scan", wall, "--out", tmp_path / "o", "--dry-run", "--json", "--jobs", 1)
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert document["pictures"][0]["blocks"] == 11 * 15 and document["memory_mib"] > 100 and document["seconds"] >= 0
+    assert "core s" in call("scan", wall, "--out", tmp_path / "o", "--dry-run").stdout and not (tmp_path / "o").exists()
+
+
+def test_shards_merge_to_the_result_of_one_scan(model, tmp_path, monkeypatch):
+    from aoienet.scan import cascade
+
+    monkeypatch.setattr(cascade, "LEAST_ROWS", 512)
+    monkeypatch.setattr(cascade, "UNIT_PX", 1)
+    rng = np.random.default_rng(0)
+    paths = [tmp_path / "a.png", tmp_path / "b.png", tmp_path / "none.png"]
+    for path in paths[:2]:
+        Image.fromarray(rng.integers(0, 256, (1100, 200), dtype=np.uint8)).save(path)
+    common = (*paths, "--model", model, *FIRST)
+    assert call("scan", *common, "--out", tmp_path / "whole").exit_code == 2
+    for k in (1, 2, 3):
+        assert call("scan", *common, "--out", tmp_path / f"s{k}", "--shard", f"{k}/3").exit_code == 2
+    shards = [tmp_path / f"s{k}" for k in (1, 2, 3)]
+    missing = call("merge", *shards[:2], "--out", tmp_path / "m")
+    assert missing.exit_code == 1 and "are in no shard" in missing.stderr
+    assert call("merge", *shards, "--out", tmp_path / "m").exit_code == 2
+    trees = [
+        {str(p.relative_to(tmp_path / n)): p.read_bytes() for p in (tmp_path / n).rglob("*") if p.is_file()}
+        for n in ("whole", "m")
+    ]
+    assert trees[0] == trees[1] and "b/report.html" in trees[0]
+    other = call("scan", *common, "--threshold", 3, "--out", tmp_path / "s4", "--shard", "1/3")
+    assert other.exit_code == 2
+    assert "differ in threshold" in call("merge", shards[0], tmp_path / "s4", "--out", tmp_path / "n").stderr
+
+
+@pytest.mark.slow
+def test_a_line_scan_stream_becomes_pictures_that_are_scanned(model, tmp_path):
+    rows = np.random.default_rng(0).integers(0, 256, (250, 130), dtype=np.uint8)
+    program = "from aoienet.cli import main; main()"
+    words = ["scan", "-", "--width", "130", "--rows", "100", "--model", str(model), "--out", str(tmp_path / "o")]
+    command = [sys.executable, "-c", program, *words, *map(str, FIRST), "--json"]
+    made = subprocess.run(command, input=rows.tobytes()[:-40], capture_output=True)
+    assert made.returncode == 2 and b"whole rows" in made.stderr
+    document = json.loads(made.stdout)
+    assert [e["status"] for e in document["inputs"]] == [
+        "done",
+        "done",
+        "failed",
+        "failed",
+    ]  # 49 rows are less than a block
+    assert [e.get("height_px") for e in document["inputs"][:2]] == [100, 100]
+    assert (tmp_path / "o" / "rows-0000000100" / "report.html").is_file()
 
 
 def test_classify_resizes_and_gives_probabilities(classifier, picture, tmp_path):
@@ -209,12 +302,12 @@ def test_doctor_compares_real_bits(model):
 
 
 def test_demo_scores_a_small_surface(model, tmp_path):
-    size = ("--height-px", 400, "--width-px", 500)
-    done = call("demo", "--model", model, "--out", tmp_path / "o", *size, "--json")
+    size = ("--height-px", 400, "--width-px", 500, "--jobs", 1)
+    done = call("demo", "--model", model, "--out", tmp_path / "o", *size, "--json", "--threshold", "-1e6")
     assert done.exit_code == 0, done.stderr
     truth = json.loads(done.stdout)["demo"]
-    assert truth["cracks"] == 1 and 0 <= truth["crack_recall"] <= 1
-    for name in ("surface.tif", "overlay.png", "blocks.csv", "summary.json"):
+    assert truth["cracks"] == 1 and truth["crack_recall"] == 1.0 and truth["length_precision"] > 0.2
+    for name in ("surface.tif", "overlay.tif", "blocks.csv", "summary.json", "report.html"):
         assert (tmp_path / "o" / name).is_file()
     shown = call("demo", "--model", model, "--out", tmp_path / "o", *size, "--overwrite", "--threshold", "1e6").stdout
     assert "cracks found   0 of 1" in shown and "missed" in shown
@@ -225,7 +318,7 @@ def test_help_lists_the_verbs_and_loads_nothing_heavy():
     code = f"import atexit, sys; atexit.register(lambda: print([m for m in {heavy} if m in sys.modules])); from aoienet.cli import main; main()"
     made = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True)
     assert made.returncode == 0
-    for verb in ("scan", "classify", "demo", "doctor", "models", "info"):
+    for verb in ("scan", "classify", "demo", "doctor", "merge", "models", "info"):
         assert verb in made.stdout
     assert made.stdout.rstrip().endswith("[]")
 
@@ -240,8 +333,8 @@ def test_version_is_printed():
 def test_scan_works_where_torch_cannot_be_imported(model, picture, tmp_path):
     program = "import sys; sys.modules['torch'] = None; from aoienet.cli import main; main()"
     made = subprocess.run(
-        [sys.executable, "-c", program, "scan", str(picture), "--model", str(model), "--out", str(tmp_path / "o")],
+        [sys.executable, "-c", program, "scan", str(picture), "--model", str(model), "--out", str(tmp_path / "o"), "--jobs", "1"],
         capture_output=True, text=True,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
-    assert (tmp_path / "o" / "overlay.png").is_file()
+    assert (tmp_path / "o" / "overlay.tif").is_file()

@@ -32,11 +32,11 @@ def scanned(height=HEIGHT, width=WIDTH, mask=None, factor=1):
             if mask is not None and mask[i * 32 : i * 32 + 64, j * 32 : j * 32 + 64].any():
                 scores[i, j] = 3.0
     thumb = np.full((-(-height // factor), -(-width // factor)), 150, np.uint8)
-    result = ScanResult(grid, G, Decision(1, 1.0, 0.5), scores, np.zeros(scores.shape, np.uint16), thumb, factor)
     cells = np.zeros((-(-height // 32), -(-width // 32)), bool)
-    kept = result.kept_HW
+    kept = scores >= 0.5
     for dy in range(2):
         for dx in range(2):
             part = cells[dy : dy + kept.shape[0], dx : dx + kept.shape[1]]
             part |= kept[: part.shape[0], : part.shape[1]]
-    return result, cells
+    best = np.zeros(scores.shape, np.uint16)
+    return ScanResult(grid, G, Decision(1, 1.0, 0.5), scores, best, cells.astype(np.uint8), thumb, factor), cells

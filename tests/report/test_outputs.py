@@ -4,9 +4,10 @@ import csv
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from aoienet.report import files, overlay, tables, truth
+from aoienet import files
+from aoienet.report import overlay, tables, truth
+from aoienet.scan.keep import Reason, largest
 from aoienet.scan.runner import Decision, ScanResult
 from aoienet.scan.tiles import Geometry, block_grid
 from aoienet.synth import Crack
@@ -20,23 +21,30 @@ def made(height=150, width=200, kept=((1, 2),), factor=1):
     for place in kept:
         scores[place] = 3.25
     thumb = np.full((-(-height // factor), -(-width // factor)), 120, np.uint8)
-    return ScanResult(grid, G, Decision(1, 1.0, 0.5), scores, np.zeros(scores.shape, np.uint16), thumb, factor)
+    cells = largest(scores >= 0.5, G)[: -(-height // 32), : -(-width // 32)] * np.uint8(Reason.SCORE)
+    best = np.zeros(scores.shape, np.uint16)
+    return ScanResult(grid, G, Decision(1, 1.0, 0.5), scores, best, cells, thumb, factor)
 
 
 def test_blocks_csv_has_one_line_per_block_clipped_to_the_picture(tmp_path):
     result = made()
+    result.reasons_HW[0, 0] = Reason.BLURRED | Reason.NEIGHBOUR
     tables.write_blocks(tmp_path / "blocks.csv", result, ["clean", "crack"])
     rows = list(csv.DictReader((tmp_path / "blocks.csv").open()))
     assert len(rows) == result.grid.rows * result.grid.cols == 4 * 6
-    assert rows[0] == {"x_px": "0", "y_px": "0", "w_px": "64", "h_px": "64", "score": "-9", "class": "clean"}
-    assert rows[8] == {"x_px": "64", "y_px": "32", "w_px": "64", "h_px": "64", "score": "3.25", "class": "crack"}
+    assert list(rows[8].values()) == ["64", "32", "64", "64", "3.25", "crack", "score"]
+    assert list(rows[0].values()) == ["0", "0", "64", "64", "-9", "clean", "neighbour+blurred"]
+    assert rows[5]["passed_on"] == "" and rows[7]["passed_on"] == "score"
     assert (rows[-1]["w_px"], rows[-1]["h_px"]) == ("40", "54")
 
 
 def test_a_block_at_the_threshold_is_kept():
     result = made(kept=())
     result.scores_HW[0, 0] = 0.5
-    assert tables.counts(result, ["clean", "crack"])["blocks_kept"] == 1
+    result.reasons_HW[:2, :2] = Reason.SCORE | Reason.BLURRED
+    counts = tables.counts(result, ["clean", "crack"])
+    assert counts["blocks_at_threshold"] == 1 and counts["cells_passed_on"] == 4
+    assert set(counts["cells_by_reason"].values()) == {4, 0}
 
 
 @pytest.mark.parametrize(
@@ -50,10 +58,7 @@ def test_a_block_at_the_threshold_is_kept():
     ],
 )
 def test_area_counts_overlapping_blocks_once(kept, area):
-    result = made(kept=kept)
-    assert tables.kept_area_px(result) == area
-    share = tables.counts(result, ["clean", "crack"])["area_dropped_share"]
-    assert share == pytest.approx(1 - area / 30000, abs=1e-6)
+    assert tables.looked_share(made(kept=kept)) == pytest.approx(area / 30000, abs=1e-9)
 
 
 def test_overlay_colors_only_what_is_near_the_threshold_and_outlines_kept_blocks():
@@ -65,29 +70,43 @@ def test_overlay_colors_only_what_is_near_the_threshold_and_outlines_kept_blocks
     assert picture[159, 190].tolist() != overlay.OUTLINE.tolist()
 
 
-def test_overlay_of_a_reduced_picture_has_its_size(tmp_path):
-    overlay.write_overlay(tmp_path / "o.png", made(height=1000, width=1600, factor=4))
-    assert Image.open(tmp_path / "o.png").size == (400, 250)
-
-
 def line(number, y, x0, x1):
     x = np.arange(x0, x1, dtype=np.float32)
     return Crack(number, np.stack([np.full_like(x, y), x, np.ones_like(x), np.ones_like(x)], axis=1))
 
 
-def test_truth_counts_cracks_blocks_and_length():
+def found(y, x0, x1, width=2.0):
+    x = np.arange(x0, x1, 0.5)
+    return truth.Line(np.stack([np.full_like(x, y), x], axis=1), x1 - x0, width, False)
+
+
+def test_truth_tells_recall_precision_and_errors():
     cracks = (line(1, 50, 70, 120), line(2, 140, 0, 30))
-    found = truth.score_against_truth(cracks, made(kept=((1, 2), (0, 5))))
-    assert (found["cracks_found"], found["crack_recall"]) == (1, 0.5)
-    assert found["length_recall"] == pytest.approx(50 / 80)
-    assert found["block_precision"] == 0.5 and found["false_alarm_blocks"] == 1
-    assert [m["crack"] for m in found["missed"]] == [2]
-    assert truth.length_per_block(cracks, made())[:2, :5].tolist() == [[0, 26, 50, 24, 0]] * 2
-    assert found["block_recall"] == pytest.approx(1 / int((truth.length_per_block(cracks, made()) >= 16).sum()))
+    said = truth.score_against_truth(cracks, [found(52, 70, 110, 3.0), found(200, 0, 40)])
+    assert (said["cracks_found"], said["crack_recall"], said["lines_right"]) == (1, 0.5, 1)
+    assert said["length_recall"] == pytest.approx(43 / 80, abs=0.02) and said["length_precision"] == 0.5
+    assert said["length_error_median"] == pytest.approx(0.2) and said["width_error_median_px"] == pytest.approx(1.0)
+    assert [m["crack"] for m in said["missed"]] == [2]
+
+
+def test_truth_reads_lines_where_the_writer_put_them(tmp_path):
+    from tests.report.cracks import surface
+
+    from aoienet.report.defects import write_geojson
+    from aoienet.report.records import Scale, place_of
+
+    cracks = surface()[2]
+    write_geojson(tmp_path / "d.geojson", cracks, Scale(None, ""), place_of(None))
+    lines = truth.lines_of(tmp_path / "d.geojson")
+    assert [round(found.length_px, 3) for found in lines] == [round(c.length_px, 3) for c in cracks]
+    points = np.concatenate(cracks[0].paths_px)[:, ::-1]
+    away = np.abs(lines[0].points[:, None] - points[None]).max(axis=2).min(axis=1)
+    assert away.max() < 1.0
 
 
 def test_truth_without_cracks_has_no_recall():
-    assert truth.score_against_truth((), made(kept=()))["crack_recall"] is None
+    said = truth.score_against_truth((), [found(5, 0, 9)])
+    assert said["crack_recall"] is None and said["length_precision"] == 0.0
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):

@@ -80,7 +80,7 @@ def test_a_mask_that_cannot_be_made_leaves_nothing(tmp_path):
     def rows(y0, y1):
         raise OSError(28, "No space left on device")
 
-    from aoienet.report.files import OutputError
+    from aoienet.files import OutputError
 
     with pytest.raises(OutputError, match=r"m\.tif.*No space left"):
         write_mask(tmp_path / "m.tif", rows, 2000, 2000, None, NO_SCALE)

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from tests.report.cracks import scanned, surface
 
-from aoienet.report.files import OutputError
+from aoienet.files import OutputError
 from aoienet.report.outputs import FILES, Findings, write_outputs
 from aoienet.report.records import Scale
 from aoienet.scan.sources import file_sha256
@@ -18,9 +18,9 @@ def found(tmp_path):
     grey, mask, cracks = surface()
     path = tmp_path / "wall.tif"
     tifffile.imwrite(path, grey, tile=(64, 64))
-    first, looked = scanned(mask=mask)
+    first, _ = scanned(mask=mask)
     return Findings(
-        path, file_sha256(path), ["clean", "crack"], first, looked, 32, {"score at or above the threshold": 40}, cracks,
+        path, file_sha256(path), ["clean", "crack"], first, cracks,
         lambda y0, y1: mask[y0:y1], Scale(0.25, "--mm-per-px"), {"name": "toy", "sha256": "0" * 64},
         {"name": "light", "sha256": "1" * 64}, {"threshold": 0.5, "tile_px": [1024, 1024]},
         warnings=["Widths from 0.1 mm are asked for, but a pixel is 0.25 mm."],
@@ -38,7 +38,7 @@ def test_all_files_are_there_and_the_manifest_tells_their_hashes(tmp_path, found
     assert manifest["picture"]["sha256"] == found.sha256 and manifest["scale"]["mm_per_px"] == 0.25
     assert manifest["result"]["cracks"] == 3 and manifest["versions"]["numpy"] == np.__version__
     assert manifest["result"]["looked_at_share"] == pytest.approx(
-        np.kron(found.looked_HW, np.ones((32, 32)))[:420, :640].mean(), abs=1e-6
+        np.kron(found.first.reasons_HW != 0, np.ones((32, 32)))[:420, :640].mean(), abs=1e-6
     )
     assert "asked for" in (out / "report.html").read_text()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import toy
 
-from aoienet.scan.runner import Decision, Shrinker, log_odds, scan_source
+from aoienet.scan.runner import Decision, Shrinker, Strip, log_odds, shrink_factor
 from aoienet.scan.sources import Source
 from aoienet.scan.tiles import Geometry
 
@@ -15,12 +15,12 @@ class Held(Source):
     """A picture in memory that checks how it is read: top to bottom, each row once."""
 
     def __init__(self, pixels):
-        self.pixels, self.next = pixels, 0
+        self.pixels, self.next = pixels, None
         self.height, self.width = pixels.shape[:2]
         self.channels, self.notes, self.white_level = (1 if pixels.ndim == 2 else 3), [], 255
 
     def read(self, y0, y1):
-        assert y0 == self.next and y1 > y0
+        assert self.next in (None, y0) and y1 > y0
         self.next = y1
         return self.pixels[y0:y1]
 
@@ -31,36 +31,63 @@ def picture():
     return rng.integers(0, 256, (237, 341), dtype=np.uint8)
 
 
-def scan(pixels, tile_hw=(10**6, 10**6), jobs=1, geometry=toy.GEOMETRY):
+def strip(pixels, tile_hw=(10**6, 10**6), threads=1, geometry=toy.GEOMETRY, row0=0, run=None, seen=None):
     every = geometry.stride_px // toy.GEOMETRY.stride_px
-    run = toy.run if every == 1 else lambda image: toy.run(image)[::every, ::every]
-    return scan_source(Held(pixels), run, geometry, toy.DECISION, jobs=jobs, tile_hw=tile_hw)
+    toy_run = toy.run if every == 1 else lambda image: toy.run(image)[::every, ::every]
+    return Strip(
+        Held(pixels), run or toy_run, geometry, toy.DECISION, row0, threads=threads, tile_hw=tile_hw, seen=seen
+    )
+
+
+def scan(pixels, *options, **more):
+    """Scores of all blocks."""
+    made = strip(pixels, *options, **more)
+    made.score_to(made.grid.rows)
+    return made.scores_HW
 
 
 @pytest.mark.parametrize("tile_hw", [(1, 1), (32, 64), (48, 200), (100, 48), (64, 10**6), (10**6, 64)])
-def test_scores_do_not_depend_on_tiles_or_jobs(picture, tile_hw):
+def test_scores_do_not_depend_on_tiles_or_threads(picture, tile_hw):
     whole = scan(picture)
-    for jobs in (1, 3):
-        cut = scan(picture, tile_hw, jobs)
-        assert cut.scores_HW.tobytes() == whole.scores_HW.tobytes()
-        assert cut.thumb.tobytes() == whole.thumb.tobytes()
+    for threads in (1, 3):
+        assert scan(picture, tile_hw, threads).tobytes() == whole.tobytes()
+
+
+@pytest.mark.parametrize("tile_hw", [(32, 64), (10**6, 10**6)])
+def test_a_strip_may_begin_and_pause_at_any_row(picture, tile_hw):
+    whole = scan(picture)
+    for row0 in range(len(whole)):
+        made = strip(picture, tile_hw, row0=row0)
+        made.score_to(min(row0 + 3, len(whole)))
+        made.forget(row0 + 1)
+        made.score_to(len(whole))
+        assert made.first_row == row0 + 1 and made.scores_HW.tobytes() == whole[row0 + 1 :].tobytes()
+
+
+def test_every_row_is_seen_once_and_in_order(picture):
+    for row0, top in ((0, 0), (5, 64)):
+        seen = []
+        made = strip(picture, (48, 64), row0=row0, seen=lambda y, rows, seen=seen: seen.append((y, len(rows))))
+        made.score_to(made.grid.rows)
+        assert made.top_px == top and [y for y, _ in seen] == list(np.cumsum([top] + [n for _, n in seen[:-1]]))
+        assert sum(n for _, n in seen) == len(picture) - top
 
 
 def test_whole_picture_equals_the_model_on_the_mirrored_picture(picture):
     padded = np.pad(picture, [(0, 240 - 237), (0, 352 - 341)], mode="reflect")
-    np.testing.assert_array_equal(scan(picture, (64, 96)).scores_HW, log_odds(toy.run(padded), 1, 2.0))
+    np.testing.assert_array_equal(scan(picture, (64, 96)), log_odds(toy.run(padded), 1, 2.0))
 
 
 def test_a_halo_that_is_too_small_is_noticed_by_these_tests(picture):
     small = Geometry(32, 16, 0, 8)
-    assert (scan(picture, (64, 64), geometry=small).scores_HW != scan(picture).scores_HW).any()
+    assert (scan(picture, (64, 64), geometry=small) != scan(picture)).any()
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (33, 95), (63, 32), (37, 37, 3), (95, 64)])
 def test_small_and_color_pictures_are_covered(shape):
     pixels = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
     for geometry in (toy.GEOMETRY, Geometry(32, 32, 32, 8)):
-        results = [scan(pixels, tile, geometry=geometry).scores_HW for tile in ((1, 1), (10**6, 10**6))]
+        results = [scan(pixels, tile, geometry=geometry) for tile in ((1, 1), (10**6, 10**6))]
         assert results[0].tobytes() == results[1].tobytes()
 
 
@@ -69,7 +96,7 @@ def test_wide_pictures_are_read_in_thin_bands(picture, monkeypatch):
 
     whole = scan(picture)
     monkeypatch.setattr(runner, "BAND_BYTES", 80 * picture.shape[1])
-    assert scan(picture).scores_HW.tobytes() == whole.scores_HW.tobytes()
+    assert scan(picture).tobytes() == whole.tobytes()
 
 
 def test_few_tiles_are_in_flight(picture):
@@ -84,7 +111,7 @@ def test_few_tiles_are_in_flight(picture):
             now[0] -= 1
         return out
 
-    scan_source(Held(picture), slow, toy.GEOMETRY, toy.DECISION, jobs=2, tile_hw=(32, 32))
+    scan(picture, (32, 32), 2, run=slow)
     assert most[0] <= 2
 
 
@@ -101,19 +128,11 @@ def test_wrong_answers_of_a_model_are_refused(picture):
         (lambda p: np.full_like(toy.run(p), np.nan), "finite"),
     ):
         with pytest.raises(ValueError, match=rule):
-            scan_source(Held(picture), bad, toy.GEOMETRY, toy.DECISION)
-    with pytest.raises(ValueError, match="jobs"):
-        scan(picture, jobs=0)
+            scan(picture, run=bad)
+    with pytest.raises(ValueError, match="threads"):
+        scan(picture, threads=0)
     with pytest.raises(ValueError, match="temperature"):
         Decision(1, 0.0, 0.0)
-
-
-def test_progress_ends_at_the_number_of_tiles(picture):
-    calls = []
-    scan_source(
-        Held(picture), toy.run, toy.GEOMETRY, toy.DECISION, tile_hw=(64, 64), progress=lambda *c: calls.append(c)
-    )
-    assert calls[-1][0] == calls[-1][1] == len(calls)
 
 
 @pytest.mark.parametrize("shape", [(100, 60), (101, 67), (50, 99, 3)])
@@ -121,10 +140,11 @@ def test_shrinker_is_the_mean_of_each_square_whatever_the_bands(shape):
     pixels = np.random.default_rng(2).integers(0, 256, shape, dtype=np.uint8)
     results = []
     for step in (1, 7, 1000):
-        shrinker = Shrinker(*shape[:2], max_px=25)
+        f = shrink_factor(*shape[:2], max_px=25)
+        shrinker, parts = Shrinker(f), []
         for y in range(0, shape[0], step):
             shrinker.add(pixels[y : y + step])
-        results.append(shrinker.result())
-    f = -(-max(shape[:2]) // 25)
+            parts += shrinker.take(ends=y + step >= shape[0])
+        results.append(np.concatenate(parts))
     assert all(r.tobytes() == results[0].tobytes() for r in results) and max(results[0].shape[:2]) <= 25
     assert results[0][1, 2].tolist() == pytest.approx(pixels[f : 2 * f, 2 * f : 3 * f].mean(axis=(0, 1)), abs=0.5)

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from aoienet.scan.tiles import Geometry, GeometryError, block_grid, tiles
+from aoienet.scan.tiles import Geometry, GeometryError, block_grid, rows_of_tiles
+
+
+def tiles(*arguments):
+    return [tile for row in rows_of_tiles(*arguments) for tile in row]
+
 
 G = Geometry(block_px=64, stride_px=32, halo_px=64, total_stride=8)
 
@@ -41,6 +46,12 @@ def test_every_block_belongs_to_exactly_one_tile(tile_hw):
         assert t.y1 <= grid.padded_height and t.x1 <= grid.padded_width
         assert (t.y1 - t.y0 - G.block_px) // G.stride_px + 1 >= t.skip_rows + t.row1 - t.row0
     assert (seen == 1).all()
+
+
+def test_some_rows_of_blocks_are_cut_as_asked():
+    grid = block_grid(515, 388, G)
+    some = tiles(grid, G, (100, 500), 3, 9)
+    assert {t.row0 for t in some} == {3, 5, 7} and max(t.row1 for t in some) == 9
 
 
 def test_a_picture_smaller_than_one_block_is_refused_with_its_size():

@@ -1,4 +1,4 @@
-"""aoienet demo: a generated surface with known cracks, scanned and scored."""
+"""aoienet demo: a generated surface with known cracks, scanned by the whole cascade and scored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aoienet.cli import _common
+from aoienet.cli import _cascade, _common
 
 HEIGHT_PX, WIDTH_PX = 6144, 8448  # 51.9 megapixels
 
@@ -21,77 +21,80 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the surface, the tables and the heat map.")] = Path(
-        "aoienet-demo"
-    ),
-    model: Annotated[str, typer.Option(help="Name of a shipped model or path of an .aoie file.")] = "crack_blocks",
+    out: Annotated[Path, typer.Option(help="Folder for the surface and the results.")] = Path("aoienet-demo"),
+    model: Annotated[str, typer.Option(help="First stage: a shipped model or an .aoie file.")] = "crack_blocks",
+    segmenter: Annotated[str, typer.Option(help="Second stage: light, binary, an .onnx or .aoie file.")] = "light",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the surface.")] = 1,
     height_px: Annotated[int, typer.Option(min=256, help="Height of the surface.")] = HEIGHT_PX,
     width_px: Annotated[int, typer.Option(min=256, help="Width of the surface.")] = WIDTH_PX,
     threshold: Annotated[
-        float | None, typer.Option(help="Keep blocks of this score (log-odds) or more; default: the model's.")
+        float | None, typer.Option(help="Look closer from this score (log-odds) on; default: the model's.")
     ] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Cores to use; default: all.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into a folder that holds files.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON document.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
-    """Make a surface of 52 megapixels with known cracks, scan it, and say how many were found."""
+    """Make a surface of 52 megapixels with known cracks, scan it, and say how well they were found and measured."""
     from aoienet import synth
-    from aoienet.cli.scan import make_job
-    from aoienet.report.files import OutputError, atomic, open_folder, write_json
-    from aoienet.report.run import scan_file, summary
-    from aoienet.report.truth import score_against_truth
+    from aoienet.cli.scan import WHOLE, Run, leave, run_pictures
+    from aoienet.files import OutputError, atomic, open_folder
+    from aoienet.report.truth import lines_of, score_against_truth
+    from aoienet.scan.batch import begin
 
-    job = make_job(_common.open_model(model), threshold, jobs)
+    request, stages = _cascade.opened(_cascade.Request(model=model, segmenter=segmenter, threshold=threshold))
     with _common.wrong_use_is_exit_1(OutputError):
         open_folder(out, overwrite)
         started = time.perf_counter()
         print(f"making a surface of {height_px * width_px / 1e6:.1f} megapixels ...", file=sys.stderr)
         made = synth.surface(height_px, width_px, seed)
-        with atomic(out / "surface.tif") as temporary:
+        path = out / "surface.tif"
+        with atomic(path) as temporary:
             synth.write_tiff(made, temporary)
         made_s = time.perf_counter() - started
-        with _common.progress_bar(quiet) as bar:
-            entry, result = scan_file(job, out / "surface.tif", out, bar("scanning"))
-        truth = score_against_truth(made.cracks, result)
-        document = {
-            **summary(job, [entry], _common.peak_memory_mib()),
-            "demo": {"seed": seed, "make_s": round(made_s, 3), **truth},
-        }
-        write_json(out / "summary.json", document)
+        pictures = _cascade.pictures_of([path], out, stages)
+        begin(out, _cascade.request_as_json(request, pictures), resume=False)
+        run = Run(request, stages, out, _common.default_jobs() if jobs is None else jobs, WHOLE, None, quiet)
+        document = run_pictures(run, pictures)
+    if document["failed"]:
+        leave(document)
+    truth = score_against_truth(made.cracks, lines_of(out / "defects.geojson"))
+    document["demo"] = {"seed": seed, "make_s": round(made_s, 3), **truth}
     if as_json:
         print(json.dumps(document, indent=2))
     else:
-        _show(document, entry, out)
+        _show(document, out)
 
 
-def _show(document: dict[str, Any], entry: dict[str, Any], out: Path) -> None:
-    truth = document["demo"]
+def _show(document: dict[str, Any], out: Path) -> None:
+    truth, entry, run = document["demo"], document["inputs"][0], document["run"]
     print(
         f"surface        {entry['width_px']} x {entry['height_px']} px, {entry['megapixels']} megapixels, "
         f"{truth['cracks']} known cracks"
     )
     print(
-        f"cracks found   {truth['cracks_found']} of {truth['cracks']} "
-        f"({_percent(truth['length_recall'])} of their length)"
+        f"cracks found   {truth['cracks_found']} of {truth['cracks']} ({_percent(truth['length_recall'])} of their length)"
     )
     print(
-        f"blocks         recall {_percent(truth['block_recall'])}, precision {_percent(truth['block_precision'])}, "
-        f"{truth['blocks_kept']} of {truth['blocks']} kept, {truth['false_alarm_blocks']} on clean surface"
+        f"found lines    {truth['lines']}, of which {truth['lines_right']} are cracks; "
+        f"precision by length {_percent(truth['length_precision'])}"
     )
-    print(f"area dropped   {_percent(truth['area_dropped_share'])}: nobody needs to look there")
+    width = "none" if truth["width_error_median_px"] is None else f"{truth['width_error_median_px']:.2f} px"
     print(
-        f"time           {entry['time_s']['scan']:.1f} s, {entry['megapixels_per_s']:.1f} megapixels/s, "
-        f"{document['scan']['jobs']} threads, "
-        f"kernel {document['model']['isa']}, peak memory {document['peak_memory_mib']} MiB"
+        f"errors         length {_percent(truth['length_error_median'])}, width {width} (medians; "
+        f"{truth['widths_compared']} widths could be told)"
+    )
+    print(f"area dropped   {_percent(entry['area_dropped_share'])} by the first stage")
+    print(
+        f"time           {run['seconds']:.1f} s, {run['megapixels_per_s']:.1f} megapixels/s, {run['jobs']} jobs, "
+        f"kernel {run['isa']}, peak memory {run['peak_memory_mib']} MiB (this process)"
     )
     for crack in truth["missed"]:
         print(
             f"missed         crack {crack['crack']}, {crack['length_px']} px long, "
-            f"from x={crack['x_px']} y={crack['y_px']}"
+            f"from x={crack['x_px']} y={crack['y_px']}, {_percent(crack['share_found'])} of it found"
         )
-    print(f"look at        {out / 'overlay.png'}")
+    print(f"look at        {out / 'report.html'} and {out / 'overlay.tif'}")
 
 
 def _percent(value: float | None) -> str:

@@ -1,19 +1,28 @@
-"""aoienet scan: photographs of any size -> table of blocks, summary, heat map."""
+"""aoienet scan: pictures of any size -> measured cracks, as tables, maps, masks and a report."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aoienet.cli import _common
+from aoienet.cli import _cascade, _common
+from aoienet.cli._cascade import Request
 
 if TYPE_CHECKING:
-    from aoienet.engine import Model
-    from aoienet.report.run import Job
+    from aoienet.cli._stream import Form
+    from aoienet.scan.batch import Batch
+    from aoienet.scan.cascade import Stages
+    from aoienet.scan.work import Picture
+
+STREAM = "-"
+WHOLE = (1, 1)  # the shard that is everything
+UNITS, SCALES, STREAMS, MANY = "Models", "Scale and classes", "Line-scan stream (input -)", "Many cores, many machines"
 
 
 def register(app: typer.Typer) -> None:
@@ -22,86 +31,310 @@ def register(app: typer.Typer) -> None:
 
 
 def scan(
-    images: Annotated[list[Path], typer.Argument(help="JPEG, PNG, TIFF or BigTIFF.", metavar="IMAGE...")],
-    out: Annotated[Path, typer.Option(help="Folder for blocks.csv, summary.json, overlay.png.")],
-    model: Annotated[str, typer.Option(help="Name of a shipped model or path of an .aoie file.")] = "crack_blocks",
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            help='Pictures, folders, patterns in quotes ("site/**/*.tif"), @list.txt; - : rows on standard input.',
+            metavar="IMAGE...",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")],
+    model: Annotated[
+        str, typer.Option(help="First stage: a shipped model or an .aoie file.", rich_help_panel=UNITS)
+    ] = "crack_blocks",
+    segmenter: Annotated[
+        str, typer.Option(help="Second stage: light, binary, an .onnx or .aoie file.", rich_help_panel=UNITS)
+    ] = "light",
+    first_stage_only: Annotated[
+        bool, typer.Option("--first-stage-only", help="Mark suspicions; no masks, no measures.", rich_help_panel=UNITS)
+    ] = False,
     threshold: Annotated[
-        float | None, typer.Option(help="Keep blocks of this score (log-odds) or more; default: the model's.")
+        float | None,
+        typer.Option(
+            help="Look closer from this score (log-odds) on; default: the model file's.", rich_help_panel=UNITS
+        ),
+    ] = None,
+    mm_per_px: Annotated[
+        float | None, typer.Option(help="Side of a pixel on the surface, mm.", rich_help_panel=SCALES)
+    ] = None,
+    scale_points: Annotated[
+        str | None,
+        typer.Option(
+            help="X1,Y1,X2,Y2,MM: two points of the picture and their distance, as of a scale bar.",
+            rich_help_panel=SCALES,
+        ),
+    ] = None,
+    blur_px: Annotated[
+        float | None, typer.Option(help="Sigma of the optical blur, if it is known.", rich_help_panel=SCALES)
+    ] = None,
+    width_classes: Annotated[
+        str | None,
+        typer.Option(help="ec2, aci224r, osim, en10163, or a .json or .toml file.", rich_help_panel=SCALES),
+    ] = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(help='Exit code 3 where a picture meets it: "width_max_mm>=0.3", "cracks>0".'),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Threads; default: all cores. The result does not depend on it.")
+        int | None,
+        typer.Option(min=1, help="Cores to use; default: all. The result does not depend on it.", rich_help_panel=MANY),
     ] = None,
-    tile_px: Annotated[int, typer.Option(min=1, help="Side of a tile; the result does not depend on it.")] = 1024,
+    shard: Annotated[
+        str | None, typer.Option(help="I/N: do this part of the work; then aoienet merge.", rich_help_panel=MANY)
+    ] = None,
+    dask: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler whose workers do the work.", rich_help_panel=MANY)
+    ] = None,
+    width: Annotated[int | None, typer.Option(min=1, help="Pixels per row.", rich_help_panel=STREAMS)] = None,
+    channels: Annotated[int, typer.Option(help="1 grey, 3 RGB.", rich_help_panel=STREAMS)] = 1,
+    dtype: Annotated[str, typer.Option(help="uint8, uint16 or >u2.", rich_help_panel=STREAMS)] = "uint8",
+    white_level: Annotated[
+        int | None, typer.Option(help="Largest sample: 4095 of a 12-bit camera.", rich_help_panel=STREAMS)
+    ] = None,
+    rows: Annotated[
+        int | None, typer.Option(min=1, help="Rows per picture; default: all in one.", rich_help_panel=STREAMS)
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a scan that was interrupted.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into a folder that holds files.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print frames, memory and time; do nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The summary as one JSON document on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
-    """Scan photographs for defects, block by block."""
-    from aoienet.report.files import OutputError, open_folder
-    from aoienet.report.run import scan_files
+    """Find and measure cracks: a first stage looks at every block, a second one segments what it keeps."""
+    request = Request(
+        model=model,
+        segmenter=None if first_stage_only else segmenter,
+        threshold=threshold,
+        blur_px=blur_px,
+        fail_on=_checked_rule(fail_on),
+        **_scale(mm_per_px, scale_points),
+        **_classes(width_classes),
+    )
+    request, stages = _cascade.opened(request)
+    run = Run(request, stages, out, _common.default_jobs() if jobs is None else jobs, _part(shard), dask, quiet)
+    form = _form(images, width, channels, dtype, white_level, rows, shard)
+    if dry_run:
+        from aoienet.cli._forecast import forecast
 
-    opened = _common.open_model(model)
-    job = make_job(opened, threshold, jobs, tile_px)
-    with _common.wrong_use_is_exit_1(OutputError):
-        open_folder(out, overwrite)
-        with _common.progress_bar(quiet) as bar:
-            document = scan_files(job, images, out, bar, _common.peak_memory_mib)
+        forecast(_pictures(images, out, stages), request, stages, run.jobs, as_json)
+        return
+    document = _run_to_the_end(run, images, form, resume, overwrite)
     if as_json:
         print(json.dumps(document, indent=2))
     else:
-        _show(document, out)
-    for entry in document["inputs"]:
-        if entry["status"] == "failed":
-            print(f"error: {entry['error']}", file=sys.stderr)
-    if document["failed"]:
-        raise typer.Exit(2)
+        show(document, out)
+    leave(document)
 
 
-def make_job(model: Model, threshold: float | None, jobs: int | None, tile_px: int = 1024) -> Job:
-    """A scan job of an opened model; leaves with exit code 1 when the model is not for scanning."""
-    import math
+@dataclass(frozen=True)
+class Run:
+    """One scan: what is asked for, where it goes, who does it."""
 
-    from aoienet.report.run import Job
-    from aoienet.scan.runner import Decision
-    from aoienet.scan.tiles import Geometry, GeometryError
+    request: Request
+    stages: Stages
+    out: Path
+    jobs: int
+    part: tuple[int, int]
+    dask: str | None
+    quiet: bool
 
-    if not model.scan:
+
+def _run_to_the_end(run: Run, images: list[str], form: Form | None, resume: bool, overwrite: bool) -> dict[str, Any]:
+    from aoienet.files import OutputError, open_folder
+    from aoienet.scan.batch import begin
+    from aoienet.scan.run.local import LostWorkerError
+
+    with _common.wrong_use_is_exit_1(OutputError, LostWorkerError, ValueError):
+        pictures = [] if form is not None else _pictures(images, run.out, run.stages)
+        request = _cascade.request_as_json(run.request, pictures, None if form is None else asdict(form))
+        open_folder(run.out, overwrite or resume)
+        begin(run.out, request, resume)
+        if form is None:
+            return run_pictures(run, pictures)
+        from aoienet.cli._stream import Stream
+
+        with Stream(form, run.out, run.stages, resume) as stream:
+            return run_pictures(run, stream)
+
+
+def run_pictures(run: Run, pictures: list[Picture] | Iterator[Picture | None]) -> dict[str, Any]:
+    """Do all tasks and write the summary; Ctrl-C leaves whole files and says how to go on."""
+    import time
+
+    from aoienet.report.live import Watch
+    from aoienet.scan.batch import Batch
+
+    started = time.perf_counter()
+    known = pictures if isinstance(pictures, list) else None
+    px_total = None if known is None else sum(p.width * p.height for p in known)
+    mine = _share(known or [], run.part)
+    base = Path.cwd() if run.dask is not None else Path()
+    with _cascade.bar(run.quiet) as shown:
+        watch = Watch(run.out, px_total, shown)
+        plan = _cascade.plan_of(run.request, run.out, base)
+        batch = Batch(run.out, plan, iter(pictures), finish=run.part == WHOLE, watch=watch, mine=mine)
+        try:
+            _cascade.run_batch(batch, run.stages, run.jobs, run.dask)
+        except KeyboardInterrupt:
+            _tell_how_to_go_on(batch)
+            raise typer.Exit(130) from None
+        finally:
+            watch.close()
+    document = _cascade.end(batch, run.request, run.out)
+    seconds = time.perf_counter() - started
+    return {**document, "run": _of_this_run(run, watch.progress.px_done, seconds)}
+
+
+def _of_this_run(run: Run, px: int, seconds: float) -> dict[str, Any]:
+    """What differs from run to run; printed, never written into the folder."""
+    return {
+        "jobs": run.jobs,
+        "isa": getattr(getattr(run.stages.run, "__self__", None), "isa", None),
+        "seconds": round(seconds, 3),
+        "megapixels": round(px / 1e6, 3),
+        "megapixels_per_s": round(px / 1e6 / seconds, 3),
+        "peak_memory_mib": _common.peak_memory_mib(),
+    }
+
+
+def _share(pictures: list[Picture], part: tuple[int, int]) -> Callable[[Picture, int], bool]:
+    """Which units belong to a shard: an equal stretch of all units in order."""
+    number, parts = part
+    first, total = {}, 0
+    for picture in pictures:
+        first[picture.index] = total
+        total += len(picture.units)
+    return lambda picture, band: part == WHOLE or (first[picture.index] + band) * parts // total == number - 1
+
+
+def _tell_how_to_go_on(batch: Batch) -> None:
+    done = sum(len(s.lines) for s in batch.states)
+    print(
+        f"interrupted: {done} bands of {len(batch.states)} pictures are done and kept; "
+        "go on with: the same command and --resume",
+        file=sys.stderr,
+    )
+
+
+def _checked_rule(text: str | None) -> str | None:
+    from aoienet.report.finish import Rule, RuleError
+
+    with _common.wrong_use_is_exit_1(RuleError):
+        return None if text is None else Rule.parse(text).text
+
+
+def _scale(mm_per_px: float | None, points: str | None) -> dict[str, Any]:
+    """Millimetres per pixel and where they are from."""
+    from aoienet.measure.scale import ScaleError, from_points, from_value
+
+    if mm_per_px is not None and points is not None:
+        _common.fail("--mm-per-px and --scale-points say the same thing; received both: leave one out.")
+    if mm_per_px is None and points is None:
+        return {}
+    with _common.wrong_use_is_exit_1(ScaleError):
+        if mm_per_px is not None:
+            from_value(mm_per_px)
+            return {"mm_per_px": mm_per_px, "scale_origin": "--mm-per-px"}
+        try:
+            x0, y0, x1, y1, mm = (float(v) for v in str(points).split(","))
+        except ValueError:
+            _common.fail(f"--scale-points is X1,Y1,X2,Y2,MM; received {points!r}.")
+        found = from_points((x0, y0), (x1, y1), mm)
+    return {
+        "mm_per_px": found.mm_per_px,
+        "scale_origin": f"{found.origin}; the scale itself is known to {100 * found.u_relative:.2g} % (one standard uncertainty)",
+    }
+
+
+def _classes(name: str | None) -> dict[str, Any]:
+    from aoienet.measure.classes import ClassesError, load
+
+    with _common.wrong_use_is_exit_1(ClassesError):
+        return {} if name is None else {"width_classes": asdict(load(name))}
+
+
+def _part(shard: str | None) -> tuple[int, int]:
+    if shard is None:
+        return WHOLE
+    number, _, parts = shard.partition("/")
+    if not (number.isdecimal() and parts.isdecimal() and 1 <= int(number) <= int(parts)):
+        _common.fail(f"--shard is I/N with I from 1 to N, as 3/8; received {shard!r}.")
+    return int(number), int(parts)
+
+
+def _form(
+    images: list[str],
+    width: int | None,
+    channels: int,
+    dtype: str,
+    white_level: int | None,
+    rows: int | None,
+    shard: str | None,
+) -> Form | None:
+    """How rows come, where the input is a stream."""
+    if STREAM not in images:
+        return None
+    if images != [STREAM] or shard is not None:
         _common.fail(
-            f"{model.name} classifies whole pictures and has no scan geometry; "
-            f"next: aoienet classify IMAGE... --model {model.name}"
+            "a stream (-) is the only input, and cannot be shared out to shards; scan other pictures by themselves."
         )
-    if threshold is not None and not math.isfinite(threshold):
-        _common.fail(f"--threshold must be a finite number of log-odds; received {threshold}.")
-    entry = model.scan
-    level = float(entry["threshold"]) if threshold is None else threshold
-    with _common.wrong_use_is_exit_1(GeometryError, ValueError):
-        return Job(
-            run=model.run,
-            classes=list(model.classes),
-            channels=_common.channels_of(model),
-            geometry=Geometry.from_header(entry),
-            decision=Decision(int(entry["defect"]), float(entry["temperature"]), level),
-            model={"name": model.name, "sha256": model.sha256, "classes": list(model.classes), "isa": model.isa},
-            jobs=_common.default_jobs() if jobs is None else jobs,
-            tile_hw=(tile_px, tile_px),
-        )
+    if width is None:
+        _common.fail("rows on standard input have no header: --width PIXELS must be given.")
+    from aoienet.cli._stream import Form
+    from aoienet.scan.sources import SourceError
+
+    with _common.wrong_use_is_exit_1(SourceError):
+        form = Form(width, channels, dtype, white_level, rows)
+        form.raw()
+    return form
 
 
-def _show(document: dict, out: Path) -> None:
-    rows = []
+def _pictures(images: list[str], out: Path, stages: Stages) -> list[Picture]:
+    from aoienet.scan.sources import SourceError, find_pictures
+
+    with _common.wrong_use_is_exit_1(SourceError):
+        if STREAM in images:
+            _common.fail("a stream cannot be looked at before it comes; leave --dry-run out.")
+        return _cascade.pictures_of(find_pictures(images), out, stages)
+
+
+def show(document: dict[str, Any], out: Path) -> None:
+    """The summary for a reader."""
+    lines = []
     for e in document["inputs"]:
-        if e["status"] == "failed":
-            rows.append([Path(e["input"]).name, "failed", "", "", "", ""])
+        if e["status"] != "done":
+            lines.append([Path(e["input"]).name, e["status"], "", "", "", ""])
             continue
-        rows.append(
+        unit = "mm" if "length_mm" in e else "px"
+        widest = e[f"width_max_{unit}"]
+        lines.append(
             [
                 Path(e["input"]).name,
                 f"{e['width_px']}x{e['height_px']}",
-                e["blocks"],
-                e["blocks_kept"],
                 f"{100 * e['area_dropped_share']:.1f} %",
-                f"{e['megapixels_per_s']:.1f}",
+                e["cracks"],
+                f"{e[f'length_{unit}']:.0f} {unit}",
+                "" if widest is None else f"{widest:.3g} {unit}",
             ]
         )
-    _common.print_table(["picture", "px", "blocks", "kept", "area dropped", "MP/s"], rows)
+    _common.print_table(["picture", "px", "dropped", "cracks", "length", "greatest width"], lines)
+    for warning in dict.fromkeys(w for e in document["inputs"] for w in e.get("warnings", [])):
+        print(f"warning: {warning}")
+    run = document["run"]
+    print(
+        f"{run['megapixels']:.1f} megapixels in {run['seconds']:.1f} s, {run['megapixels_per_s']:.1f} MP/s, "
+        f"{run['jobs']} jobs, peak memory {run['peak_memory_mib']} MiB (this process)"
+    )
     print(f"look at: {out}")
+
+
+def leave(document: dict[str, Any]) -> None:
+    """Failures on stderr, and the exit code."""
+    for entry in document["inputs"]:
+        if entry["status"] == "failed":
+            print(f"error: {entry['error']}", file=sys.stderr)
+    code = _cascade.exit_code(document)
+    if code == 3:
+        print(f"{document['rule_met']} pictures meet the rule {document['fail_on']}", file=sys.stderr)
+    if code:
+        raise typer.Exit(code)

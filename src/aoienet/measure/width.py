@@ -24,6 +24,7 @@ ALONG_PX = (-2.0, -1.0, 0.0, 1.0, 2.0)  # profiles averaged along the crack
 MARGIN_PX = 7.0  # background on either side
 BATCH = 1024
 ITERATIONS = 24
+SETTLED = 2e-3  # px of place and width, and of log sigma: a step below this is the last one
 PIXEL_VARIANCE = 1 / 12  # a pixel is the mean over its square
 ANY_BLUR = (0.9, 0.5)  # sigma in px and standard deviation of its logarithm where nothing is known: 0.34 to 2.4 px
 KNOWN_BLUR = 0.03  # standard deviation of the logarithm of a blur that the user gives
@@ -181,23 +182,10 @@ def fit(p: Profiles, blur: float, spread: float) -> tuple[np.ndarray, np.ndarray
     x = np.stack(
         [b0, 0 * b0, depth, p.mask_shift_px, np.maximum(p.mask_px, 0.7), np.full_like(b0, np.log(blur))], axis=1
     )
-    damp, robust = np.full(len(x), 1e-2), p.weights
     noise = np.maximum(_scale(y - _model(x, t), p.weights), 0.3)
-    cost = _cost(x, t, y, robust, noise, blur, spread)
-    for iteration in range(ITERATIONS):
-        if iteration >= ITERATIONS // 2:
-            residual = y - _model(x, t)
-            noise = np.maximum(_scale(residual, p.weights), 0.05)
-            robust = p.weights * np.minimum(1, 2 * noise[:, None] / np.maximum(np.abs(residual), 1e-9))
-            cost = _cost(x, t, y, robust, noise, blur, spread)
-        normal, slope = _normal_equations(x, t, y, robust, noise, blur, spread)
-        diagonal = np.einsum("nii->ni", normal)
-        damped = normal + np.eye(6) * (damp[:, None] * diagonal + 1e-6)[:, None, :]
-        trial = _limited(x + np.linalg.solve(damped, slope[..., None])[..., 0], t)
-        new = _cost(trial, t, y, robust, noise, blur, spread)
-        better = new <= cost
-        x, cost = np.where(better[:, None], trial, x), np.where(better, new, cost)
-        damp = np.clip(np.where(better, damp / 4, damp * 6), 1e-7, 1e6)
+    damp = np.full(len(x), 1e-2)
+    _descend(x, damp, t, y, p.weights, noise, blur, spread, robust=False)
+    robust = _descend(x, damp, t, y, p.weights, noise, blur, spread, robust=True)
     residual = y - _model(x, t)
     noise = np.sqrt((robust * residual**2).sum(1) / np.maximum(robust.sum(1) - 6, 1))
     noise = np.maximum(noise, 0.05)
@@ -212,6 +200,43 @@ def fit(p: Profiles, blur: float, spread: float) -> tuple[np.ndarray, np.ndarray
     good &= p.weights.sum(1) >= LEAST_SAMPLES
     good &= (x[:, 4] <= 2 * p.mask_px + 6) & (u <= 0.5 * x[:, 4] + 0.5) & np.isfinite(x).all(1)
     return x, u, follow[:, 4], told, good
+
+
+def _descend(
+    x: np.ndarray,
+    damp: np.ndarray,
+    t: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray,
+    noise: np.ndarray,
+    blur: float,
+    spread: float,
+    robust: bool,
+) -> np.ndarray:
+    """Half of the iterations, x and damp changed in place; gives the weights. A profile whose place, width and blur do not
+    move any more is left alone."""
+    used = weights.copy()
+    moving = np.arange(len(x))
+    for _ in range(ITERATIONS // 2):
+        now, values, own, scale = x[moving], y[moving], weights[moving], noise[moving]
+        if robust:
+            residual = values - _model(now, t)
+            scale = np.maximum(_scale(residual, own), 0.05)
+            own = own * np.minimum(1, 2 * scale[:, None] / np.maximum(np.abs(residual), 1e-9))
+            used[moving] = own
+        cost = _cost(now, t, values, own, scale, blur, spread)
+        normal, slope = _normal_equations(now, t, values, own, scale, blur, spread)
+        diagonal = np.einsum("nii->ni", normal)
+        damped = normal + np.eye(6) * (damp[moving, None] * diagonal + 1e-6)[:, None, :]
+        trial = _limited(now + np.linalg.solve(damped, slope[..., None])[..., 0], t)
+        better = _cost(trial, t, values, own, scale, blur, spread) <= cost
+        still = better & (np.abs(trial - now)[:, 3:] < SETTLED).all(axis=1)
+        x[moving] = np.where(better[:, None], trial, now)
+        damp[moving] = np.clip(np.where(better, damp[moving] / 4, damp[moving] * 6), 1e-7, 1e6)
+        moving = moving[~still]
+        if not len(moving):
+            break
+    return used
 
 
 def _model(x: np.ndarray, t: np.ndarray) -> np.ndarray:
@@ -251,7 +276,12 @@ def _limited(x: np.ndarray, t: np.ndarray) -> np.ndarray:
 
 
 def _scale(residual: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Standard deviation by the median of the absolute values."""
-    masked = np.where(weights > 0, np.abs(residual), np.nan)
-    masked[~(weights > 0).any(axis=1)] = 1.0
-    return 1.4826 * np.nanmedian(masked, axis=1)
+    """Standard deviation by the median of the absolute values; 1.4826 where there is none."""
+    used = weights > 0
+    count = used.sum(axis=1)
+    ordered = np.sort(np.where(used, np.abs(residual), np.inf), axis=1)
+    row = np.arange(len(ordered))
+    middle = (
+        ordered[row, np.maximum(count - 1, 0) // 2] + ordered[row, np.minimum(count // 2, ordered.shape[1] - 1)]
+    ) / 2
+    return 1.4826 * np.where(count > 0, middle, 1.0)

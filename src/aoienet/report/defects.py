@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
-from aoienet.report.files import atomic
+from aoienet.files import atomic
 from aoienet.report.records import PX_DIGITS, Place, Scale, columns, record
 
 if TYPE_CHECKING:

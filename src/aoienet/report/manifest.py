@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aoienet import __version__
-from aoienet.report.files import write_json
+from aoienet.files import write_json
 from aoienet.scan.sources import Source, file_sha256
 
 FORMAT = 1  # of the manifest; grows when a reader of the old one would be wrong

@@ -6,11 +6,9 @@ The same findings give the same bytes: no times, cracks in order of id, numbers 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from aoienet import __version__
 from aoienet.report.defects import write_coco, write_csv, write_geojson
@@ -20,8 +18,9 @@ from aoienet.report.page import Page, write_page
 from aoienet.report.pyramid import Rows
 from aoienet.report.records import Place, Scale, place_of
 from aoienet.report.slide import write_slide
-from aoienet.report.tables import counts, write_blocks
+from aoienet.report.tables import counts, looked_share, reasons, write_blocks
 from aoienet.report.thumbnail import write_thumbnail
+from aoienet.scan.keep import cell_px
 from aoienet.scan.runner import ScanResult
 from aoienet.scan.sources import Source, open_source
 
@@ -33,9 +32,8 @@ if TYPE_CHECKING:
 class Findings:
     """What a scan hands over for one picture.
 
-    first: scores of all blocks. looked_HW: bool, cells of cell_px pixels that the second stage looked at.
-    reasons: blocks passed on, by reason. mask_rows: (y0, y1) -> [y1-y0, W], not 0 where a crack is, asked from top to
-    bottom, more than once. model, second_stage, settings, certificate: names and values for the manifest and the
+    first: scores of all blocks and the cells that were passed on. mask_rows: (y0, y1) -> [y1-y0, W], not 0 where a crack
+    is, asked from top to bottom, more than once. model, second_stage, settings, certificate: names and values for the manifest and the
     report; settings must hold nothing that differs between runs with the same result (jobs, times).
     """
 
@@ -43,9 +41,6 @@ class Findings:
     sha256: str
     classes: Sequence[str]
     first: ScanResult
-    looked_HW: np.ndarray
-    cell_px: int
-    reasons: dict[str, int]
     cracks: Sequence[Crack]
     mask_rows: Rows
     scale: Scale
@@ -69,7 +64,9 @@ def write_outputs(out: Path, found: Findings) -> dict[str, Any]:
         write_coco(out / "defects.coco.json", found.cracks, found.scale, place, found.path.name, size_hw)
         write_geojson(out / "defects.geojson", found.cracks, found.scale, place)
         write_mask(out / "mask.tif", found.mask_rows, source.height, source.width, source.geo, found.scale)
-        factor = write_slide(out / "overlay.tif", source, found.mask_rows, found.looked_HW, found.cell_px)
+        factor = write_slide(
+            out / "overlay.tif", source, found.mask_rows, found.first.reasons_HW != 0, cell_px(found.first.geometry)
+        )
         write_thumbnail(out / "thumbnail.png", found.first, found.cracks)
         write_page(out / "report.html", _page(found, source, place), source)
         document = {
@@ -79,12 +76,12 @@ def write_outputs(out: Path, found: Findings) -> dict[str, Any]:
             "certificate": found.certificate,
             "settings": found.settings,
             "scale": {"mm_per_px": found.scale.mm_per_px, "origin": found.scale.origin},
+            "width_classes": None if found.scale.classes is None else asdict(found.scale.classes),
             "place": place.reason,
             "overlay_factor": factor,
             "result": {
                 **counts(found.first, found.classes),
-                "looked_at_share": round(_looked_share(found, source), 6),
-                "passed_on": found.reasons,
+                "looked_at_share": round(looked_share(found.first), 6),
                 "cracks": len(found.cracks),
             },
             "warnings": list(found.warnings),
@@ -104,14 +101,6 @@ FILES = (
 )
 
 
-def _looked_share(found: Findings, source: Source) -> float:
-    """Share of the picture's area inside cells that the second stage looked at."""
-    rows, columns = found.looked_HW.shape
-    heights = np.clip(source.height - np.arange(rows) * found.cell_px, 0, found.cell_px)
-    widths = np.clip(source.width - np.arange(columns) * found.cell_px, 0, found.cell_px)
-    return float(heights @ found.looked_HW.astype(np.int64) @ widths) / (source.height * source.width)
-
-
 def _page(found: Findings, source: Source, place: Place) -> Page:
     stored = {key: value for key, value in source.stored.items() if key not in ("width_px", "height_px")}
     picture = {"File": source.path.name, "SHA-256": found.sha256, "Format": source.format, "Stored": stored}
@@ -123,18 +112,20 @@ def _page(found: Findings, source: Source, place: Place) -> Page:
         height=source.height,
         thumb=found.first.thumb,
         factor=found.first.factor,
-        looked_HW=found.looked_HW,
-        cell_px=found.cell_px,
+        looked_HW=found.first.reasons_HW != 0,
+        cell_px=cell_px(found.first.geometry),
         cracks=found.cracks,
         scale=found.scale,
         place=place,
-        dropped_share=1 - _looked_share(found, source),
+        dropped_share=1 - looked_share(found.first),
         picture=_words({**picture, **{f"Note {i}": note for i, note in enumerate(source.notes, 1)}}),
         model=_words({f"First stage {k}": v for k, v in found.model.items()})
         + _words({f"Second stage {k}": v for k, v in found.second_stage.items()}),
         certificate=_words(found.certificate),
         settings=_words(found.settings),
-        reasons=[(reason, f"{n} blocks") for reason, n in found.reasons.items()],
+        reasons=[
+            (reason, f"{n} cells of {cell_px(found.first.geometry)} px") for reason, n in reasons(found.first).items()
+        ],
         warnings=found.warnings,
         versions=[("aoienet", __version__)],
     )

@@ -1,13 +1,10 @@
-"""A heat map over the picture: color only where a score is near the threshold or above, kept blocks outlined."""
+"""A heat map over the picture: color only where a score is near the threshold or above, what was passed on outlined."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
-from aoienet.report.files import atomic
-from aoienet.report.tables import kept_cells
+from aoienet.scan.keep import cell_px
 from aoienet.scan.runner import ScanResult
 
 NEAR = 2.0  # log-odds below the threshold at which color begins
@@ -32,14 +29,6 @@ def render(result: ScanResult, *, rows_at_once: int = 256) -> np.ndarray:
     return out
 
 
-def write_overlay(path: Path, result: ScanResult) -> None:
-    """overlay.png, at most 4,000 px per side."""
-    from PIL import Image
-
-    with atomic(path) as temporary:
-        Image.fromarray(render(result)).save(temporary, format="PNG", compress_level=4)
-
-
 def _taps(size: int, result: ScanResult, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Linear interpolation between block centres, for each pixel of the small picture."""
     centre = (np.arange(size) + 0.5) * result.factor
@@ -61,8 +50,8 @@ def _paint(pixels: np.ndarray, level: np.ndarray) -> None:
 
 
 def _outline(pixels: np.ndarray, result: ScanResult) -> None:
-    """Border of the area that kept blocks cover, one or two pixels wide."""
-    cells, cell = kept_cells(result)
+    """Border of the area that was passed on, one or two pixels wide."""
+    cells, cell = result.reasons_HW != 0, cell_px(result.geometry)
     ys = np.minimum(((np.arange(pixels.shape[0]) * result.factor) // cell), cells.shape[0] - 1)
     xs = np.minimum(((np.arange(pixels.shape[1]) * result.factor) // cell), cells.shape[1] - 1)
     area = cells[ys[:, None], xs[None, :]]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aoienet.report.files import atomic
+from aoienet.files import atomic
 from aoienet.report.pyramid import shrink
 from aoienet.report.records import Place, Scale, Value, record
 

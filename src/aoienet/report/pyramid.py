@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import imagecodecs
 import numpy as np
 
-from aoienet.report.files import atomic
+from aoienet.files import atomic
 
 TILE_PX = 512
 SMALLEST_PX = 512  # no further overview below this side

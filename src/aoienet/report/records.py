@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aoienet.measure.classes import Classes, classify
 from aoienet.scan.sources import GeoReference
 from aoienet.scan.sources.geo import GeoError
 
@@ -18,14 +19,17 @@ if TYPE_CHECKING:
 Value = int | float | str | None
 PX_DIGITS, MM_DIGITS, LOG_DIGITS, DEGREE_DIGITS = 3, 4, 4, 10  # decimals; 1e-10 degrees are 0.01 mm
 WIDTHS = ("max", "p95", "mean", "median")
+CLASS_ENDS = ("", "_at_least", "_at_most")
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Millimetres per pixel and where the number is from; None: lengths stay in pixels, and `origin` says why."""
+    """Millimetres per pixel and where the number is from; None: lengths stay in pixels, and `origin` says why.
+    classes: of crack width, which are in millimetres; None: none are asked for, or there is no scale."""
 
     mm_per_px: float | None
     origin: str
+    classes: Classes | None = None
 
     def __post_init__(self) -> None:
         if self.mm_per_px is not None and not (math.isfinite(self.mm_per_px) and self.mm_per_px > 0):
@@ -63,7 +67,8 @@ def record(crack: Crack, scale: Scale, place: Place) -> dict[str, Value]:
 
     Units    *_px pixels, area_px pixels counted, *_mm and area_mm2 millimetres, orientation_deg from the x axis
              towards the top, score_log_odds of the first stage, *_u_* one standard uncertainty of the same unit.
-             width_upper_bound is 1 where a width under 3 px is only known to be at most that.
+             width_upper_bound is 1 where a width under 3 px is only known to be at most that. width_class_at_least and
+             width_class_at_most: classes of the ends of the width's 95 % interval.
     """
     x0, y0, x1, y1 = (int(v) for v in crack.box_px)
     out: dict[str, Value] = {
@@ -89,6 +94,9 @@ def record(crack: Crack, scale: Scale, place: Place) -> dict[str, Value]:
     }
     if scale.mm_per_px is not None:
         out |= _millimetres(crack, scale.mm_per_px)
+    if scale.classes is not None:
+        verdict = classify(crack.widths, scale.mm_per_px, scale.classes)
+        out |= {f"width_class{end}": getattr(verdict, f"{end[1:] or 'name'}") for end in CLASS_ENDS}
     if place.on_earth:
         middle = place.convert(np.array([[(x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2]]))[0]
         out |= {"lon_deg": _round(middle[0], DEGREE_DIGITS), "lat_deg": _round(middle[1], DEGREE_DIGITS)}
@@ -103,6 +111,8 @@ def columns(scale: Scale, place: Place) -> list[str]:
     if scale.mm_per_px is not None:
         names += ["mm_per_px", "area_mm2", "length_mm", "length_u_mm"]
         names += [f"width_{name}{u}_mm" for name in WIDTHS for u in ("", "_u")]
+    if scale.classes is not None:
+        names += [f"width_class{end}" for end in CLASS_ENDS]
     return names + (["lon_deg", "lat_deg"] if place.on_earth else [])
 
 

@@ -7,61 +7,67 @@ from pathlib import Path
 
 import numpy as np
 
-from aoienet.report.files import atomic
+from aoienet.files import atomic
+from aoienet.scan.keep import WORDS, Reason, cell_px
 from aoienet.scan.runner import ScanResult
 
-COLUMNS = "x_px,y_px,w_px,h_px,score,class"
+COLUMNS = "x_px,y_px,w_px,h_px,score,class,passed_on"
 
 
 def write_blocks(path: Path, result: ScanResult, classes: Sequence[str]) -> None:
     """blocks.csv: one line per block in reading order; w_px and h_px end at the picture's edge; class is defect
-    where the block is kept."""
+    where the block reaches the threshold; passed_on: why cells of the block were, empty where none was."""
     names = [_quoted(c) for c in classes]
     grid, step, block = result.grid, result.geometry.stride_px, result.geometry.block_px
     labels = np.where(result.kept_HW, result.decision.defect, result.best_HW)
+    why = {k: "+".join(str(r.name).lower() for r in Reason if r & k) for k in range(1 << len(Reason))}
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as out:
         out.write(COLUMNS + "\n")
         xs = [(j * step, min(block, grid.width - j * step)) for j in range(grid.cols)]
         for i in range(grid.rows):
             y, h = i * step, min(block, grid.height - i * step)
-            row = zip(xs, result.scores_HW[i].tolist(), labels[i].tolist(), strict=False)
-            out.write("".join(f"{x},{y},{w},{h},{score:.6g},{names[k]}\n" for (x, w), score, k in row))
+            passed = _of_blocks(result, i).tolist()
+            row = zip(xs, result.scores_HW[i].tolist(), labels[i].tolist(), passed, strict=False)
+            out.write("".join(f"{x},{y},{w},{h},{score:.6g},{names[k]},{why[r]}\n" for (x, w), score, k, r in row))
+
+
+def _of_blocks(result: ScanResult, row: int) -> np.ndarray:
+    """Reasons of all cells of each block of a row of blocks."""
+    cell = cell_px(result.geometry)
+    step, span = result.geometry.stride_px // cell, result.geometry.block_px // cell
+    cells = np.bitwise_or.reduce(result.reasons_HW[row * step : row * step + span], axis=0)
+    cells = np.pad(cells, (0, (result.grid.cols - 1) * step + span - len(cells)))
+    return np.bitwise_or.reduce([cells[k : k + (result.grid.cols - 1) * step + 1 : step] for k in range(span)])
 
 
 def counts(result: ScanResult, classes: Sequence[str]) -> dict:
-    """Blocks, kept blocks and the share of the picture's area that no kept block covers."""
+    """Blocks by class, cells passed on by reason."""
     kept = result.kept_HW
     labels = np.where(kept, result.decision.defect, result.best_HW)
     found = np.bincount(labels.ravel(), minlength=len(classes))
     return {
         "blocks": int(kept.size),
-        "blocks_kept": int(kept.sum()),
-        "by_class": {name: int(n) for name, n in zip(classes, found, strict=False)},
-        "area_dropped_share": round(1.0 - kept_area_px(result) / (result.grid.height * result.grid.width), 6),
+        "blocks_at_threshold": int(kept.sum()),
+        "blocks_by_class": {name: int(n) for name, n in zip(classes, found, strict=False)},
         "max_score": float(f"{result.scores_HW.max():.6g}"),
+        "cell_px": cell_px(result.geometry),
+        "cells": int(result.reasons_HW.size),
+        "cells_passed_on": int((result.reasons_HW != 0).sum()),
+        "cells_by_reason": reasons(result),
     }
 
 
-def kept_cells(result: ScanResult) -> tuple[np.ndarray, int]:
-    """Which square cells of the picture at least one kept block covers, and the side of a cell in pixels."""
-    geometry, kept = result.geometry, result.kept_HW
-    cell = int(np.gcd(geometry.block_px, geometry.stride_px))
-    step, span = geometry.stride_px // cell, geometry.block_px // cell
-    cells = np.zeros(((kept.shape[0] - 1) * step + span, (kept.shape[1] - 1) * step + span), bool)
-    for dy in range(span):
-        for dx in range(span):
-            cells[dy : dy + (kept.shape[0] - 1) * step + 1 : step, dx : dx + (kept.shape[1] - 1) * step + 1 : step] |= (
-                kept
-            )
-    return cells, cell
+def reasons(result: ScanResult) -> dict[str, int]:
+    """Cells passed on, by reason; a cell may have several."""
+    return {words: int((result.reasons_HW & int(reason) != 0).sum()) for reason, words in WORDS.items()}
 
 
-def kept_area_px(result: ScanResult) -> int:
-    """Pixels of the picture inside at least one kept block."""
-    cells, cell = kept_cells(result)
-    heights = np.clip(result.grid.height - np.arange(cells.shape[0]) * cell, 0, cell)
-    widths = np.clip(result.grid.width - np.arange(cells.shape[1]) * cell, 0, cell)
-    return int(heights @ cells.astype(np.int64) @ widths)
+def looked_share(result: ScanResult) -> float:
+    """Share of the picture's area inside cells that were passed on."""
+    looked, cell = result.reasons_HW != 0, cell_px(result.geometry)
+    heights = np.clip(result.grid.height - np.arange(looked.shape[0]) * cell, 0, cell)
+    widths = np.clip(result.grid.width - np.arange(looked.shape[1]) * cell, 0, cell)
+    return float(heights @ looked.astype(np.int64) @ widths) / (result.grid.height * result.grid.width)
 
 
 def _quoted(text: str) -> str:

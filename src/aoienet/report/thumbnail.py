@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aoienet.report.files import atomic
+from aoienet.files import atomic
 from aoienet.report.overlay import render
 from aoienet.scan.runner import ScanResult
 

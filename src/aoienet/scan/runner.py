@@ -1,27 +1,26 @@
-"""The scan loop: bands of rows -> tiles -> a callable -> one grid of scores.
+"""The first stage: rows of blocks of a picture, scored from top to bottom by a model given as a callable.
 
 The model is a callable `uint8 [H, W] or [H, W, 3] -> float32 [Hb, Wb, K]` that gives the logits of every block of
-what it is handed.
-Results are written into the grid by index, so they are the same bytes for every tile size and number of jobs.
+what it is handed. Results are written by index, so they are the same bytes for every tile size, number of threads and
+row at which a strip begins or stops.
 """
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from aoienet.scan.sources import Source
-from aoienet.scan.tiles import Geometry, Grid, Tile, block_grid, row_bands, tiles
+from aoienet.scan.tiles import Geometry, Grid, Tile, block_grid, rows_of_tiles
 
 BAND_BYTES = 64 << 20  # largest band of pixels held at once, unless one row of blocks needs more
 DEFAULT_TILE_HW = (1024, 1024)
 Run = Callable[[np.ndarray], np.ndarray]
-Progress = Callable[[int, int], None]
+Seen = Callable[[int, np.ndarray], None]  # first row, pixels: each row once, from top to bottom
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,11 @@ class Decision:
 
 @dataclass
 class ScanResult:
-    """Scores of all blocks and what was needed for them.
+    """Scores of all blocks of a picture, and which of its cells were passed on.
 
-    scores_HW: float32 log-odds of defect; best_HW: index of the best class that is not defect; thumb: picture scaled
-    down by `factor`.
+    scores_HW: float32 log-odds of defect; best_HW: index of the best class that is not defect; reasons_HW: uint8 [Hc,
+    Wc], why a cell was passed on (bits of aoienet.scan.keep.Reason), 0 where it was dropped; thumb: picture scaled down
+    by `factor`.
     """
 
     grid: Grid
@@ -50,9 +50,9 @@ class ScanResult:
     decision: Decision
     scores_HW: np.ndarray
     best_HW: np.ndarray
+    reasons_HW: np.ndarray
     thumb: np.ndarray
     factor: int
-    time_s: dict[str, float] = field(default_factory=dict)
 
     @property
     def kept_HW(self) -> np.ndarray:
@@ -72,12 +72,16 @@ def log_odds(logits_HWK: np.ndarray, defect: int, temperature: float) -> np.ndar
     return ((logits[..., defect] - spread) / temperature).astype(np.float32)
 
 
-class Shrinker:
-    """Running mean over factor x factor pixels: rows go in from top to bottom, a picture of at most max_px per side
-    comes out."""
+def shrink_factor(height: int, width: int, max_px: int = 4000) -> int:
+    """The factor that makes a picture at most max_px per side."""
+    return max(1, -(-max(height, width) // max_px))
 
-    def __init__(self, height: int, width: int, max_px: int = 4000) -> None:
-        self.factor = max(1, -(-max(height, width) // max_px))
+
+class Shrinker:
+    """Running mean over factor x factor pixels: rows go in from top to bottom, beginning at a multiple of `factor`."""
+
+    def __init__(self, factor: int) -> None:
+        self.factor = factor
         self._pending: list[np.ndarray] = []
         self._done: list[np.ndarray] = []
 
@@ -93,15 +97,17 @@ class Shrinker:
             self._done.append(self._mean(held[:whole]))
         self._pending = [held[whole:].copy()] if whole < len(held) else []
 
-    def result(self) -> np.ndarray:
-        """The small picture; the last row and column may stand for fewer pixels."""
-        if self._pending:
+    def take(self, ends: bool) -> list[np.ndarray]:
+        """The small rows that are whole, each handed out once; ends: no more rows come, so the last one may stand for
+        fewer."""
+        if ends and self._pending:
             held = self._pending[0]
             self._done.append(
                 self._mean(np.pad(held, [(0, -len(held) % self.factor)] + [(0, 0)] * (held.ndim - 1), mode="edge"))
             )
             self._pending = []
-        return np.concatenate(self._done)
+        done, self._done = self._done, []
+        return done
 
     def _mean(self, rows: np.ndarray) -> np.ndarray:
         f, (h, w) = self.factor, rows.shape[:2]
@@ -113,88 +119,111 @@ class Shrinker:
         return ((totals + counts // 2) // counts).astype(np.uint8)
 
 
-def scan_source(
-    source: Source,
-    run: Run,
-    geometry: Geometry,
-    decision: Decision,
-    *,
-    jobs: int = 1,
-    tile_hw: tuple[int, int] = DEFAULT_TILE_HW,
-    progress: Progress | None = None,
-) -> ScanResult:
-    """Score every block of a picture.
+class Strip:
+    """Rows of blocks from `row0` on, scored as far down as is asked for; each pixel row is read once.
 
-    Args     run: thread-safe when jobs > 1. progress: called with (tiles done, tiles in all).
-    Raises   GeometryError: picture smaller than one block. SourceError: broken picture. ValueError: wrong shape or
-             NaN from `run`.
+    scores_HW, best_HW: of the rows of blocks first_row ... next_row - 1. With more than one thread `run` must be
+    thread-safe. seen: handed every pixel row of the strip once, beginning with row `top_px`.
+    Raises   SourceError: broken picture. ValueError: wrong shape or NaN from `run`.
     """
-    if jobs < 1:
-        raise ValueError(f"jobs must be at least 1; received {jobs}.")
-    started = time.perf_counter()
-    grid = block_grid(source.height, source.width, geometry)
-    tile_hw = (_band_height(grid, geometry, source.channels, tile_hw[0]), tile_hw[1])
-    plan = list(tiles(grid, geometry, tile_hw))
-    shrinker = Shrinker(source.height, source.width)
-    result = ScanResult(
-        grid,
-        geometry,
-        decision,
-        np.zeros((grid.rows, grid.cols), np.float32),
-        np.zeros((grid.rows, grid.cols), np.uint16),
-        np.empty(0),
-        shrinker.factor,
-        {"read": 0.0, "network_cpu": 0.0},
-    )
-    bands = _Bands(source, grid, shrinker)
-    per_band = -(-len(plan) // len(row_bands(grid, geometry, tile_hw[0])))
-    flight: deque[tuple[Tile, Future]] = deque()
-    done = 0
-    pool = ThreadPoolExecutor(jobs, thread_name_prefix="aoienet-scan")
-    try:
-        for start in range(0, len(plan), per_band):
-            before = time.perf_counter()
-            band = bands.rows(plan[start].y0, plan[start].y1)
-            result.time_s["read"] += time.perf_counter() - before
-            for tile in plan[start : start + per_band]:
-                pixels = np.ascontiguousarray(band[:, tile.x0 : tile.x1])
-                flight.append((tile, pool.submit(_timed, run, pixels)))
-                while len(flight) > 2 * jobs:
-                    _collect(result, *flight.popleft())
-                    done += 1
-                    if progress:
-                        progress(done, len(plan))
-        while flight:
-            _collect(result, *flight.popleft())
-            done += 1
-            if progress:
-                progress(done, len(plan))
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-    result.thumb = shrinker.result()
-    result.time_s["scan"] = time.perf_counter() - started
-    return result
+
+    def __init__(
+        self,
+        source: Source,
+        run: Run,
+        geometry: Geometry,
+        decision: Decision,
+        row0: int = 0,
+        *,
+        threads: int = 1,
+        tile_hw: tuple[int, int] = DEFAULT_TILE_HW,
+        seen: Seen | None = None,
+    ) -> None:
+        if threads < 1:
+            raise ValueError(f"threads must be at least 1; received {threads}.")
+        self.grid = block_grid(source.height, source.width, geometry)
+        self._run, self._geometry, self._decision, self._threads = run, geometry, decision, threads
+        self._tile_hw = (_band_height(self.grid, geometry, source.channels, tile_hw[0]), tile_hw[1])
+        self.first_row = self.next_row = row0
+        self._bands = _Bands(source, self.grid, geometry, row0, seen)
+        self.top_px = self._bands.bottom
+        self.scores_HW = np.empty((0, self.grid.cols), np.float32)
+        self.best_HW = np.empty((0, self.grid.cols), np.uint16)
+
+    @property
+    def bottom_px(self) -> int:
+        """Pixel rows read so far end here."""
+        return self._bands.bottom
+
+    def score_to(self, row1: int) -> None:
+        """Score the rows of blocks up to row1 - 1."""
+        added = row1 - self.next_row
+        if added <= 0:
+            return
+        self.scores_HW = np.concatenate([self.scores_HW, np.zeros((added, self.grid.cols), np.float32)])
+        self.best_HW = np.concatenate([self.best_HW, np.zeros((added, self.grid.cols), np.uint16)])
+        flight: deque[tuple[Tile, Future]] = deque()
+        pool = ThreadPoolExecutor(self._threads, thread_name_prefix="aoienet-scan")
+        try:
+            for row in rows_of_tiles(self.grid, self._geometry, self._tile_hw, self.next_row, row1):
+                band = self._bands.rows(row[0].y0, row[0].y1)
+                for tile in row:
+                    pixels = np.ascontiguousarray(band[:, tile.x0 : tile.x1])
+                    flight.append((tile, pool.submit(self._run, pixels)))
+                    while len(flight) > 2 * self._threads:
+                        self._collect(*flight.popleft())
+            while flight:
+                self._collect(*flight.popleft())
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+        self.next_row = row1
+
+    def forget(self, row0: int) -> None:
+        """Drop the scores of rows of blocks above row0."""
+        gone = max(0, row0 - self.first_row)
+        self.scores_HW, self.best_HW = self.scores_HW[gone:].copy(), self.best_HW[gone:].copy()
+        self.first_row += gone
+
+    def _collect(self, tile: Tile, future: Future) -> None:
+        logits = future.result()
+        rows, cols = tile.row1 - tile.row0, tile.col1 - tile.col0
+        wanted = logits[tile.skip_rows : tile.skip_rows + rows, tile.skip_cols : tile.skip_cols + cols]
+        if wanted.ndim != 3 or wanted.shape[:2] != (rows, cols) or wanted.shape[2] < 2:
+            raise ValueError(
+                f"the model must give logits [Hb, Wb, K] for every block of a tile; "
+                f"received shape {logits.shape} for {tile}."
+            )
+        if not np.isfinite(wanted).all():
+            raise ValueError(f"the model must give finite logits; received NaN or infinity in {tile}.")
+        place = np.s_[tile.row0 - self.first_row : tile.row1 - self.first_row, tile.col0 : tile.col1]
+        self.scores_HW[place] = log_odds(wanted, self._decision.defect, self._decision.temperature)
+        others = np.array(wanted, np.float32)
+        others[..., self._decision.defect] = -np.inf
+        self.best_HW[place] = others.argmax(axis=-1)
 
 
 class _Bands:
-    """Bands of the extended picture, top to bottom; each row is read once and handed to the shrinker once."""
+    """Bands of the extended picture, top to bottom; each row is read once and shown once."""
 
-    def __init__(self, source: Source, grid: Grid, shrinker: Shrinker) -> None:
-        self._source, self._grid, self._shrinker = source, grid, shrinker
+    def __init__(self, source: Source, grid: Grid, geometry: Geometry, row0: int, seen: Seen | None) -> None:
+        self._source, self._grid, self._seen = source, grid, seen
         self._held: np.ndarray | None = None
-        self._top = self._bottom = 0
+        top = max(0, row0 * geometry.stride_px - geometry.halo_px)
+        below = grid.padded_height - grid.height  # mirrored rows at the lower edge may lie above the first band
+        self._top = self.bottom = min(top, max(0, grid.height - 1 - below))
 
     def rows(self, y0: int, y1: int) -> np.ndarray:
         last = min(y1, self._grid.height)
         need = y1 - self._grid.height  # mirrored rows at the lower edge repeat rows that must still be held
         first = min(y0, self._grid.height - 1 - need) if need > 0 else y0
         parts: Sequence[np.ndarray] = [self._held[first - self._top :]] if self._held is not None else []
-        if last > self._bottom:
-            fresh = self._source.read(self._bottom, last)
-            self._shrinker.add(fresh)
-            parts = [*parts, fresh]
+        if last > self.bottom:
+            fresh = self._source.read(self.bottom, last)
+            if self._seen:
+                self._seen(self.bottom, fresh)
+            parts = [*parts, fresh] if parts else [fresh[max(0, first - self.bottom) :]]
         held = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        self._held, self._top, self._bottom = held, first, max(last, self._bottom)
+        self._held, self._top, self.bottom = held, first, max(last, self.bottom)
         return self._extend(held, y0 - first, need)
 
     def _extend(self, held: np.ndarray, offset: int, below: int) -> np.ndarray:
@@ -208,27 +237,3 @@ class _Bands:
 def _band_height(grid: Grid, geometry: Geometry, channels: int, wanted_px: int) -> int:
     rows = BAND_BYTES // (grid.padded_width * channels) - 2 * geometry.halo_px
     return max(geometry.block_px, min(wanted_px, rows))
-
-
-def _timed(run: Run, pixels: np.ndarray) -> tuple[np.ndarray, float]:
-    before = time.perf_counter()
-    return run(pixels), time.perf_counter() - before
-
-
-def _collect(result: ScanResult, tile: Tile, future: Future) -> None:
-    logits, seconds = future.result()
-    result.time_s["network_cpu"] += seconds
-    rows, cols = tile.row1 - tile.row0, tile.col1 - tile.col0
-    wanted = logits[tile.skip_rows : tile.skip_rows + rows, tile.skip_cols : tile.skip_cols + cols]
-    if wanted.ndim != 3 or wanted.shape[:2] != (rows, cols) or wanted.shape[2] < 2:
-        raise ValueError(
-            f"the model must give logits [Hb, Wb, K] for every block of a tile; "
-            f"received shape {logits.shape} for {tile}."
-        )
-    if not np.isfinite(wanted).all():
-        raise ValueError(f"the model must give finite logits; received NaN or infinity in {tile}.")
-    place = np.s_[tile.row0 : tile.row1, tile.col0 : tile.col1]
-    result.scores_HW[place] = log_odds(wanted, result.decision.defect, result.decision.temperature)
-    others = np.array(wanted, np.float32)
-    others[..., result.decision.defect] = -np.inf
-    result.best_HW[place] = others.argmax(axis=-1)

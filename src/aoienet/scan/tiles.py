@@ -69,7 +69,6 @@ class Tile:
     skip_rows, skip_cols: blocks of the halo that stand before the first wanted one in the network's answer.
     """
 
-    index: int
     row0: int
     row1: int
     col0: int
@@ -102,24 +101,22 @@ def tile_blocks(tile_px: int, geometry: Geometry) -> int:
     return max(1, (tile_px - geometry.block_px) // geometry.stride_px + 1)
 
 
-def row_bands(grid: Grid, geometry: Geometry, tile_height_px: int) -> list[tuple[int, int]]:
-    """[row0, row1) of each horizontal band of tiles, top to bottom."""
-    step = tile_blocks(tile_height_px, geometry)
-    return [(r, min(r + step, grid.rows)) for r in range(0, grid.rows, step)]
-
-
-def tiles(grid: Grid, geometry: Geometry, tile_hw: tuple[int, int]) -> Iterator[Tile]:
-    """Tiles in reading order; every block belongs to exactly one. tile_hw: largest size of a tile's blocks in
-    pixels, without halo."""
-    step = tile_blocks(tile_hw[1], geometry)
-    index = 0
-    for row0, row1 in row_bands(grid, geometry, tile_hw[0]):
-        y0, y1, skip_rows = _span(row0, row1, grid.padded_height, geometry)
-        for col0 in range(0, grid.cols, step):
-            col1 = min(col0 + step, grid.cols)
-            x0, x1, skip_cols = _span(col0, col1, grid.padded_width, geometry)
-            yield Tile(index, row0, row1, col0, col1, y0, y1, x0, x1, skip_rows, skip_cols)
-            index += 1
+def rows_of_tiles(
+    grid: Grid, geometry: Geometry, tile_hw: tuple[int, int], row0: int = 0, row1: int | None = None
+) -> Iterator[list[Tile]]:
+    """Rows of tiles, top to bottom, for the rows of blocks row0 ... row1 - 1 (all of them by default); every block
+    belongs to exactly one tile. tile_hw: largest size of a tile's blocks in pixels, without halo."""
+    tall, wide = (tile_blocks(side, geometry) for side in tile_hw)
+    last = grid.rows if row1 is None else row1
+    for row in range(row0, last, tall):
+        below = min(row + tall, last)
+        y0, y1, skip_rows = _span(row, below, grid.padded_height, geometry)
+        made = []
+        for col in range(0, grid.cols, wide):
+            right = min(col + wide, grid.cols)
+            x0, x1, skip_cols = _span(col, right, grid.padded_width, geometry)
+            made.append(Tile(row, below, col, right, y0, y1, x0, x1, skip_rows, skip_cols))
+        yield made
 
 
 def _count(size_px: int, geometry: Geometry) -> int:

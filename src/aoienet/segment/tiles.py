@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,11 +40,13 @@ def regions(
     size_hw: tuple[int, int],
     rectangles: Iterable[Rectangle],
     tile_px: int = TILE_PX,
+    threads: int = 1,
 ) -> Iterator[tuple[Rectangle, np.ndarray]]:
     """(rectangle, float32 [h, w]) that together cover the union of the rectangles, every pixel once.
 
     Tiles of tile_px lie on a grid from the picture's upper left corner and are done from top to bottom, left to right. `read` is
-    asked for growing rows, each row once; at most tile_px + 2 halo_px rows are held.
+    asked for growing rows, each row once; at most tile_px + 2 halo_px rows are held. threads: windows run at once; the result does
+    not depend on it.
     """
     height, width = size_hw
     side = tile_side(segmenter, tile_px)
@@ -60,10 +63,26 @@ def regions(
         ]
         needed = [mirrored(w[1] - segmenter.halo_px, w[3] + segmenter.halo_px, height) for w, _ in work]
         rows.get(min(int(y.min()) for y in needed), max(int(y.max()) for y in needed) + 1)
-        for window, wanted in work:
-            found = run(segmenter, rows, (height, width), window)
+        for (window, wanted), found in _answers(segmenter, rows, size_hw, work, threads):
             for x0, y0, x1, y1 in wanted:
                 yield (x0, y0, x1, y1), found[y0 - window[1] : y1 - window[1], x0 - window[0] : x1 - window[0]]
+
+
+Work = tuple[Rectangle, list[Rectangle]]  # what is run, and what of its answer is wanted
+
+
+def _answers(
+    segmenter: Segmenter, rows: Rows, size_hw: tuple[int, int], work: Sequence[Work], threads: int
+) -> Iterator[tuple[Work, np.ndarray]]:
+    """The network's answer for each window, in order; the rows that they need are held."""
+    if threads == 1:
+        for one in work:
+            yield one, run(segmenter, rows, size_hw, one[0])
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="aoienet-segment") as pool:
+        for first in range(0, len(work), threads):
+            some = work[first : first + threads]
+            yield from zip(some, pool.map(lambda w: run(segmenter, rows, size_hw, w[0]), some), strict=True)
 
 
 def tile_side(segmenter: Segmenter, tile_px: int) -> int:

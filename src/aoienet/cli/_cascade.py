@@ -1,0 +1,270 @@
+"""What `scan`, `merge` and `demo` share: the models joined to the cascade, a batch run to its end, the summary."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aoienet.cli import _common
+
+if TYPE_CHECKING:
+    from aoienet.scan.batch import Batch
+    from aoienet.scan.cascade import Stages
+    from aoienet.scan.work import Picture, Plan
+
+REQUEST_FORMAT = 1
+
+
+class StagesError(ValueError):
+    """Models that do not make a cascade."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """All that a result depends on, besides the pictures; kept as JSON in the work folder, so that a restart and a merge
+    know what was asked for. Hashes are "" until the models are opened."""
+
+    model: str
+    segmenter: str | None = "light"
+    threshold: float | None = None
+    model_sha256: str = ""
+    segmenter_sha256: str = ""
+    mm_per_px: float | None = None
+    scale_origin: str = ""
+    blur_px: float | None = None
+    width_classes: dict[str, Any] | None = None
+    fail_on: str | None = None
+
+
+def open_stages(request: Request) -> Stages:
+    """Both models; a worker calls it in its own process.
+
+    Raises   StagesError: a model that is not for scanning, or another one than was asked for. UnknownModelError,
+             SegmentError, GeometryError, ValueError, OSError: no such model, a broken one.
+    """
+    from aoienet import weights
+    from aoienet.engine import Model
+    from aoienet.scan.cascade import Stages
+    from aoienet.scan.runner import Decision
+    from aoienet.scan.tiles import Geometry
+    from aoienet.segment import load
+
+    model = Model.open(weights.locate(request.model))
+    if not model.scan:
+        raise StagesError(
+            f"{model.name} classifies whole pictures and has no scan geometry; "
+            f"next: aoienet classify IMAGE... --model {model.name}"
+        )
+    segmenter = None if request.segmenter is None else load(request.segmenter)
+    _same_model(request.model, request.model_sha256, model.sha256)
+    if segmenter is not None:
+        _same_model(str(request.segmenter), request.segmenter_sha256, segmenter.sha256)
+    entry, certificate = model.scan, _certificate(model.header)
+    level = request.threshold
+    if level is None:
+        level = float(certificate.get("threshold", entry["threshold"]))
+    return Stages(
+        run=model.run,
+        classes=list(model.classes),
+        channels=int(model.header["input"]["channels"]),
+        geometry=Geometry.from_header(entry),
+        decision=Decision(int(entry["defect"]), float(entry["temperature"]), level),
+        segmenter=segmenter,
+        model={"name": model.name, "sha256": model.sha256, "classes": list(model.classes)},
+        second_stage={}
+        if segmenter is None
+        else {"name": segmenter.name, "sha256": segmenter.sha256, "threshold": segmenter.threshold},
+        certificate=certificate if request.threshold is None else {},
+    )
+
+
+def _certificate(header: dict[str, Any]) -> dict[str, Any]:
+    """What the model file says about its miss rate; {} where it says nothing."""
+    found = header.get("meta", {}).get("certificate")
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def _same_model(name: str, wanted: str, received: str) -> None:
+    if wanted and wanted != received:
+        raise StagesError(
+            f"{name} must be the file with SHA-256 {wanted[:12]}..., which the scan was begun with; received {received[:12]}...: "
+            "put the same file there"
+        )
+
+
+def opened(request: Request) -> tuple[Request, Stages]:
+    """The models and the request with their hashes; wrong use leaves with exit code 1."""
+    import math
+
+    if request.threshold is not None and not math.isfinite(request.threshold):
+        _common.fail(f"--threshold must be a finite number of log-odds; received {request.threshold}.")
+    try:
+        importlib.import_module("aoienet.engine")
+    except ImportError as error:
+        _common.fail(f"the compiled runtime is missing ({error}); build it with: pip install .")
+    with _common.wrong_use_is_exit_1(ValueError, RuntimeError, OSError):
+        stages = open_stages(request)
+    second = "" if stages.segmenter is None else stages.segmenter.sha256
+    return replace(request, model_sha256=stages.model["sha256"], segmenter_sha256=second), stages
+
+
+def plan_of(request: Request, out: Path, base: Path = Path()) -> Plan:
+    """The plan of a request; base: the folder that relative paths of pictures start from on another machine."""
+    from aoienet.measure import Settings
+    from aoienet.measure.classes import Classes, WidthClass
+    from aoienet.report.finish import Options, Rule, finish
+    from aoienet.scan.batch import WORK
+    from aoienet.scan.work import Plan
+
+    classes = None
+    if request.width_classes is not None:
+        kept = {**request.width_classes, "classes": tuple(WidthClass(**c) for c in request.width_classes["classes"])}
+        classes = Classes(**kept)
+    rule = None if request.fail_on is None else Rule.parse(request.fail_on)
+    with _common.wrong_use_is_exit_1(ValueError):
+        settings = Settings(blur_px=request.blur_px)
+    options = Options(request.mm_per_px, request.scale_origin, classes, rule)
+    return Plan(functools.partial(open_stages, request), settings, finish, options, out / WORK, base)
+
+
+def request_as_json(request: Request, pictures: list[Picture], stream: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What the work folder keeps."""
+    from aoienet import __version__
+
+    return {
+        "format": REQUEST_FORMAT,
+        "aoienet": __version__,
+        **asdict(request),
+        "stream": stream,
+        "pictures": [_facts(p) for p in pictures],
+    }
+
+
+def _facts(picture: Picture) -> dict[str, Any]:
+    try:
+        stat = picture.path.stat()
+    except OSError:
+        return {"input": str(picture.path), "folder": str(picture.folder.name)}
+    return {"input": str(picture.path), "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+
+
+def run_batch(batch: Batch, stages: Stages, jobs: int, dask: str | None = None) -> None:
+    """Do all tasks: on a cluster, in this process, or in several."""
+    from aoienet.scan.run import local
+
+    if dask is not None:
+        from aoienet.scan.run.dask import run_on_cluster
+
+        run_on_cluster(batch, stages, dask)
+        return
+    units = batch.known_units
+    processes = jobs if units is None else max(1, min(jobs, units))
+    if processes == 1:
+        local.run_here(batch, stages, threads=jobs)
+    else:
+        local.run_processes(batch, processes, threads=max(1, jobs // processes))
+
+
+def pictures_of(paths: list[Path], out: Path, stages: Stages) -> list[Picture]:
+    """All pictures with their units and folders; one picture alone has the output folder itself."""
+    from aoienet.scan.work import plan_picture
+
+    folders = [out] if len(paths) == 1 else folder_names(paths, out)
+    return [plan_picture(k, path, folder, stages) for k, (path, folder) in enumerate(zip(paths, folders, strict=True))]
+
+
+def folder_names(paths: list[Path], out: Path) -> list[Path]:
+    """One folder per picture, named by its stem; a stem that occurs twice gets a hash of its path, so that order does
+    not matter."""
+    import hashlib
+    from collections import Counter
+
+    count = Counter(p.stem for p in paths)
+    tail = [hashlib.sha256(str(p).encode()).hexdigest()[:8] for p in paths]
+    return [out / (p.stem if count[p.stem] == 1 else f"{p.stem}-{t}") for p, t in zip(paths, tail, strict=True)]
+
+
+def summary_of(batch: Batch, request: Request, out: Path) -> dict[str, Any]:
+    """summary.json: every picture of the batch, done or failed. It holds no times, so equal scans give equal bytes."""
+    from aoienet import __version__
+
+    inputs = []
+    for state in batch.states:
+        entry: dict[str, Any] = {"input": str(state.picture.path)}
+        if state.failed is not None:
+            entry |= {"status": "failed", "error": state.failed[1]}
+        elif state.result is not None:
+            folder = state.picture.folder
+            entry |= {"status": "done", "folder": str(folder.relative_to(out)), **state.result}
+        else:
+            entry |= {"status": "in parts", "units": len(state.lines)}
+        inputs.append(entry)
+    return {
+        "aoienet": __version__,
+        "model": {"name": request.model, "sha256": request.model_sha256},
+        "segmenter": {"name": request.segmenter, "sha256": request.segmenter_sha256},
+        "fail_on": request.fail_on,
+        "inputs": inputs,
+        "failed": sum(e["status"] == "failed" for e in inputs),
+        "rule_met": sum(bool(e.get("rule_met")) for e in inputs),
+    }
+
+
+def end(batch: Batch, request: Request, out: Path) -> dict[str, Any]:
+    """Write the summary, bring the journal into its final order, clear the work folder."""
+    from aoienet.files import write_json
+
+    document = summary_of(batch, request, out)
+    write_json(out / "summary.json", document)
+    batch.close()
+    return document
+
+
+def exit_code(document: dict[str, Any]) -> int:
+    """3: a picture meets the rule of --fail-on; 2: some inputs failed; else 0."""
+    return 3 if document["rule_met"] else 2 if document["failed"] else 0
+
+
+Shown = Callable[[dict[str, Any]], None]
+
+
+def bar(quiet: bool) -> Any:
+    """A bar on stderr while a terminal looks at it, as a context that gives a function for Watch."""
+    import contextlib
+    import sys
+
+    @contextlib.contextmanager
+    def nothing() -> Iterator[Shown]:
+        yield lambda words: None
+
+    @contextlib.contextmanager
+    def shown() -> Iterator[Shown]:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        columns = (TextColumn("{task.fields[done]}"), BarColumn(), TextColumn("{task.fields[words]}"))
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            task = progress.add_task("", done="starting", words="", total=None)
+
+            def show(words: dict[str, Any]) -> None:
+                done, total = words["megapixels_done"], words["megapixels"]
+                progress.update(task, completed=done, total=total, done=_done(words), words=_words(words))
+
+            yield show
+
+    return nothing() if quiet or not sys.stderr.isatty() else shown()
+
+
+def _done(words: dict[str, Any]) -> str:
+    total = "" if words["megapixels"] is None else f" of {words['megapixels']:.0f}"
+    return f"{words['megapixels_done']:.0f}{total} MP"
+
+
+def _words(words: dict[str, Any]) -> str:
+    dropped = "" if words["dropped_share"] is None else f", {100 * words['dropped_share']:.1f} % dropped"
+    left = "" if words["seconds_left"] is None else f", {words['seconds_left']:.0f} s left"
+    return f"{words['megapixels_per_s']:.1f} MP/s{dropped}, {words['crack_parts_so_far']} parts of cracks{left}"

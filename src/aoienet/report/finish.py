@@ -1,0 +1,220 @@
+"""From the files of a picture's units to its output folder."""
+
+from __future__ import annotations
+
+import operator
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aoienet.files import OutputError
+from aoienet.measure import Piece, Settings, merge
+from aoienet.measure.classes import Classes, too_coarse
+from aoienet.report.outputs import Findings, write_outputs
+from aoienet.report.records import Scale, columns, place_of, record
+from aoienet.report.tables import looked_share
+from aoienet.scan.cascade import Found, Stages
+from aoienet.scan.keep import largest
+from aoienet.scan.mask import SpooledMask
+from aoienet.scan.runner import ScanResult, shrink_factor
+from aoienet.scan.sources import GeoReference, SourceError, file_sha256, open_source
+from aoienet.scan.tiles import Geometry, block_grid
+from aoienet.scan.work import Picture, Plan
+
+ONLY_FIRST = "Only the first stage was run: no crack was segmented or measured, the marked areas are suspicions."
+COMPARE: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq,
+}  # fmt: skip
+
+
+class RuleError(ValueError):
+    """A rule of --fail-on that says nothing."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """NAME OP NUMBER: any crack whose column NAME of defects.csv compares so; or the number of `cracks` itself."""
+
+    text: str
+    name: str
+    sign: str
+    number: float
+
+    @classmethod
+    def parse(cls, text: str) -> Rule:
+        """Raises   RuleError: not of that form, or no such column."""
+        found = re.fullmatch(r"\s*([a-z0-9_]+)\s*(>=|<=|==|>|<)\s*([-+0-9.eE]+)\s*", text)
+        scale = Scale(1.0, "")
+        known = ["cracks", *columns(scale, place_of(None))[1:]]
+        try:
+            if found is None:
+                raise ValueError
+            number = float(found[3])
+        except ValueError:
+            raise RuleError(
+                f'a rule is NAME>=NUMBER (>, <=, <, ==), as "width_max_mm>=0.3"; received {text!r}'
+            ) from None
+        if found[1] not in known:
+            raise RuleError(f"unknown name {found[1]!r} in the rule {text!r}; known: {', '.join(known)}")
+        return cls(text, found[1], found[2], number)
+
+    def holds(self, records: Sequence[dict[str, Any]]) -> bool:
+        """Whether the cracks of a picture meet the rule."""
+        meets = COMPARE[self.sign]
+        if self.name == "cracks":
+            return meets(len(records), self.number)
+        values = (r.get(self.name) for r in records)
+        return any(value is not None and meets(float(value), self.number) for value in values)
+
+    @property
+    def needs_scale(self) -> bool:
+        """Whether it speaks of millimetres."""
+        return self.name.endswith(("_mm", "_mm2")) or self.name == "mm_per_px"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the outputs need to know. mm_per_px None: from the picture's own place on the earth, if it has one."""
+
+    mm_per_px: float | None = None
+    scale_origin: str = ""
+    classes: Classes | None = None
+    rule: Rule | None = None
+
+
+def finish(stages: Stages, plan: Plan, picture: Picture, units: list[Path]) -> dict[str, Any]:
+    """Write all outputs of a picture; gives what the summary says of it.
+
+    Raises   SourceError: the picture can no longer be read. OutputError: the folder cannot be written, a unit's file is
+             broken.
+    """
+    options: Options = plan.options
+    picture.folder.mkdir(parents=True, exist_ok=True)
+    with open_source(picture.path, stages.channels) as source:
+        geo, size_hw = source.geo, (source.height, source.width)
+    scale = scale_of(options, geo, size_hw)
+    if options.rule is not None and options.rule.needs_scale and scale.mm_per_px is None:
+        raise SourceError(f"{picture.path}: the rule {options.rule.text!r} needs a scale; {scale.origin}")
+    with tempfile.TemporaryFile(dir=plan.work) as spool:
+        mask = SpooledMask(spool, size_hw[1])
+        first, pieces = _together(stages, size_hw, units, mask)
+        cracks = merge(pieces, size_hw, plan.settings, score_lookup(first.scores_HW, stages.geometry))
+        del pieces
+        findings = Findings(
+            path=picture.path,
+            sha256=file_sha256(picture.path),
+            classes=stages.classes,
+            first=first,
+            cracks=cracks,
+            mask_rows=mask.rows,
+            scale=scale,
+            model=stages.model,
+            second_stage=stages.second_stage,
+            settings=settings_of(stages, plan.settings),
+            certificate=stages.certificate,
+            warnings=_warnings(stages, options, scale),
+        )
+        write_outputs(picture.folder, findings)
+    return _summary(options, picture, findings, geo)
+
+
+def scale_of(options: Options, geo: GeoReference | None, size_hw: tuple[int, int]) -> Scale:
+    """From the user, else from the file, else none; width classes only where they can be told."""
+    mm, origin = options.mm_per_px, options.scale_origin
+    if mm is None and geo is not None:
+        mm, origin = geo.pixel_mm(size_hw[1], size_hw[0])
+    elif mm is None:
+        origin = "no scale was given and the file has none; next: --mm-per-px NUMBER"
+    classes = options.classes
+    if classes is not None and mm is None and len(classes.classes) > 1:
+        classes = None
+    return Scale(mm, origin, classes)
+
+
+def settings_of(stages: Stages, settings: Settings) -> dict[str, Any]:
+    """Everything that a result depends on besides the models and the picture."""
+    geometry = stages.geometry
+    return {
+        "threshold_log_odds": stages.decision.threshold,
+        "temperature": stages.decision.temperature,
+        "defect": stages.classes[stages.decision.defect],
+        "block_px": geometry.block_px,
+        "block_stride_px": geometry.stride_px,
+        "halo_px": geometry.halo_px,
+        "blur_px": settings.blur_px,
+        "gap_px": settings.gap_px,
+        "least_area_px": settings.least_area_px,
+    }
+
+
+def score_lookup(scores_HW: np.ndarray, geometry: Geometry) -> Callable[[np.ndarray], np.ndarray]:
+    """Points [N, 2] (x, y) -> the largest log-odds of the blocks that cover each."""
+    cells, cell = largest(scores_HW, geometry), int(np.gcd(geometry.block_px, geometry.stride_px))
+
+    def scores(points: np.ndarray) -> np.ndarray:
+        x, y = (np.floor(np.asarray(points) + 0.5).astype(np.int64) // cell).T
+        return cells[np.clip(y, 0, len(cells) - 1), np.clip(x, 0, cells.shape[1] - 1)]
+
+    return scores
+
+
+def _together(
+    stages: Stages, size_hw: tuple[int, int], units: list[Path], mask: SpooledMask
+) -> tuple[ScanResult, list[Piece]]:
+    """All units of a picture as one; the mask goes to the spool."""
+    rows: dict[str, list[np.ndarray]] = {name: [] for name in ("scores_HW", "best_HW", "reasons_HW", "thumb")}
+    pieces: list[Piece] = []
+    for found in _units(units):
+        for name, parts in rows.items():
+            parts.append(getattr(found, name))
+        mask.add(found.places, found.bits)
+        pieces += found.pieces
+    whole = {name: np.concatenate(parts) for name, parts in rows.items()}
+    grid = block_grid(*size_hw, stages.geometry)
+    result = ScanResult(grid, stages.geometry, stages.decision, factor=shrink_factor(*size_hw), **whole)
+    return result, pieces
+
+
+def _units(paths: list[Path]) -> Iterator[Found]:
+    for path in paths:
+        try:
+            yield Found.from_bytes(path.read_bytes())
+        except (OSError, ValueError, KeyError) as error:
+            raise OutputError(
+                f"the work file {path} is missing or broken ({error}); begin anew with --overwrite"
+            ) from None
+
+
+def _warnings(stages: Stages, options: Options, scale: Scale) -> list[str]:
+    made = []
+    if stages.segmenter is None:
+        made.append(ONLY_FIRST)
+    if options.classes is not None and scale.classes is None:
+        made.append(f"Width classes {options.classes.name} were asked for, but there is no scale: {scale.origin}")
+    if scale.classes is not None and scale.mm_per_px is not None:
+        coarse = too_coarse(scale.classes, scale.mm_per_px)
+        made += [] if coarse is None else [coarse[:1].upper() + coarse[1:] + "."]
+    return made
+
+
+def _summary(options: Options, picture: Picture, found: Findings, geo: GeoReference | None) -> dict[str, Any]:
+    place = place_of(geo)
+    records: list[dict[str, Any]] = [record(crack, found.scale, place) for crack in found.cracks]
+    unit = "px" if found.scale.mm_per_px is None else "mm"
+    widest = max((r[f"width_max_{unit}"] for r in records if r[f"width_max_{unit}"] is not None), default=None)
+    return {
+        "width_px": picture.width,
+        "height_px": picture.height,
+        "megapixels": round(picture.width * picture.height / 1e6, 3),
+        "area_dropped_share": round(1 - looked_share(found.first), 6),
+        "cracks": len(found.cracks),
+        f"length_{unit}": round(sum(r[f"length_{unit}"] for r in records), 3),
+        f"width_max_{unit}": widest,
+        "rule_met": None if options.rule is None else options.rule.holds(records),
+        "warnings": list(found.warnings),
+    }

@@ -1,0 +1,86 @@
+"""What is passed on: fused scores, neighbours, and blocks that cannot be judged."""
+
+import numpy as np
+import pytest
+
+from aoienet.scan.keep import Reason, around, fused, largest, reasons
+from aoienet.scan.quality import FAR, Quality
+from aoienet.scan.tiles import Geometry, block_grid
+
+G = Geometry(64, 32, 64, 8)
+
+
+def quality_of(pixels, geometry=G, step=37):
+    quality = Quality(block_grid(*pixels.shape[:2], geometry), geometry, 0)
+    for y in range(0, len(pixels), step):
+        quality.add(pixels[y : y + step])
+    return quality
+
+
+def grain(shape, seed=0):
+    return np.random.default_rng(seed).integers(120, 140, shape, dtype=np.uint8)
+
+
+def test_scores_of_a_cell_are_the_mean_of_the_blocks_over_it():
+    assert fused(np.array([[0.0, 4.0]], np.float32), G).tolist() == [[0, 2, 4]] * 2
+    assert largest(np.array([[0.0, 4.0]], np.float32), G).tolist() == [[0, 4, 4]] * 2
+    assert fused(np.array([[1.0, 2.0]]), Geometry(32, 32, 0, 8)).tolist() == [[1, 2]]
+    thirds = fused(np.array([[0.0, 3.0]]), Geometry(48, 16, 0, 8))
+    assert thirds.shape == (3, 4) and thirds[0].tolist() == [0, 1.5, 1.5, 3]
+
+
+def test_one_loud_block_is_outvoted_and_neighbours_are_rescued():
+    scores = np.full((5, 5), -9.0, np.float32)
+    scores[2, 2] = 5.0
+    quality = quality_of(grain((192, 192)))
+    assert not reasons(scores, 0.0, quality, 0, G).any()
+    scores[1:3, 1:3] = 5.0
+    why = reasons(scores, 0.0, quality, 0, G)
+    assert (why == Reason.SCORE).sum() == 1 and why[2, 2] == Reason.SCORE
+    assert (why == Reason.NEIGHBOUR).sum() == 8 and around(why == Reason.SCORE).sum() == 9
+
+
+@pytest.mark.parametrize(("level", "reason"), [(255, Reason.OVEREXPOSED), (0, Reason.UNDEREXPOSED)])
+def test_clipped_blocks_are_passed_on_with_the_reason(level, reason):
+    pixels = grain((320, 320))
+    pixels[64:160, 64:160] = level
+    scores = np.full((9, 9), -9.0, np.float32)
+    why = reasons(scores, 0.0, quality_of(pixels), 0, G)
+    assert (why[2:5, 2:5] == reason).all() and set(np.unique(why)) == {0, reason} and why[8, 8] == 0
+
+
+@pytest.mark.parametrize(("sigma", "blurred"), [(0.7, False), (1.3, False), (3.0, True), (5.0, True)])
+def test_an_edge_out_of_focus_is_told_from_a_sharp_one(sigma, blurred):
+    from scipy import ndimage
+
+    y, x = np.mgrid[:192, :192]
+    edges = np.where((x // 24 + y // 24) % 2, 200.0, 60.0)
+    pixels = np.rint(ndimage.gaussian_filter(edges, sigma)).astype(np.uint8)
+    soft = quality_of(pixels).blocks(0, 5)[2]
+    assert soft[1:4, 1:4].all() == blurred == soft[1:4, 1:4].any()
+
+
+def test_grain_and_bare_surfaces_are_not_called_blurred():
+    assert not quality_of(grain((192, 192))).blocks(0, 5)[2].any()
+    assert not quality_of(np.full((192, 192), 130, np.uint8)).blocks(0, 5)[2].any()
+
+
+def test_quality_does_not_depend_on_the_bands_and_sees_colour():
+    pixels = np.random.default_rng(1).integers(0, 256, (205, 331), dtype=np.uint8)
+    grid = block_grid(205, 331, G)
+    whole = [a.tobytes() for a in quality_of(pixels, step=10**6).blocks(0, grid.rows)]
+    for step in (1, 5, 64):
+        assert [a.tobytes() for a in quality_of(pixels, step=step).blocks(0, grid.rows)] == whole
+    late = Quality(grid, G, 40)
+    late.add(pixels[40:])
+    assert [a.tobytes() for a in late.blocks(2, grid.rows)] == [
+        a[2:].tobytes() for a in quality_of(pixels).blocks(0, grid.rows)
+    ]
+    colour = np.stack([pixels] * 3, axis=-1)
+    assert [a.tobytes() for a in quality_of(colour).blocks(0, grid.rows)] == whole
+
+
+def test_cells_that_are_smaller_than_the_far_distance_work():
+    geometry = Geometry(8, 4, 0, 4)
+    pixels = np.full((40, 40), 255, np.uint8)
+    assert FAR > 4 and quality_of(pixels, geometry).blocks(0, 9)[0].all()

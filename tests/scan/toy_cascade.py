@@ -1,0 +1,109 @@
+"""A cascade in NumPy for tests: a first stage that fires on dark pixels and a segmenter that sees 7 px far. Picklable."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from aoienet.measure import Settings
+from aoienet.report.finish import Options, finish
+from aoienet.scan.cascade import Stages
+from aoienet.scan.runner import Decision
+from aoienet.scan.tiles import Geometry
+from aoienet.scan.work import Plan
+
+GEOMETRY = Geometry(64, 32, 32, 8)
+DARK = 100
+
+
+def first(image: np.ndarray) -> np.ndarray:
+    """uint8 [H, W] -> float32 [Hb, Wb, 2]: dark pixels of each block of 64 px, in tens, less 1."""
+    dark = (image < DARK).astype(np.float32)
+    cells = dark.reshape(image.shape[0] // 32, 32, image.shape[1] // 32, 32).sum(axis=(1, 3))
+    blocks = cells[:-1, :-1] + cells[1:, :-1] + cells[:-1, 1:] + cells[1:, 1:]
+    return np.stack([np.zeros_like(blocks), blocks / 10 - 1], axis=-1)
+
+
+class Second:
+    """Probability 0.9 where a pixel is darker than the mean of the pixels 7 px left and right, by 30 levels."""
+
+    name, channels, halo_px, align_px, side_px, threshold, sha256 = "toy", 1, 16, 16, 0, 0.5, "0" * 64
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        wide = np.pad(image.astype(np.int32), ((0, 0), (7, 7)), mode="edge")
+        return np.where(wide[:, 14:] + wide[:, :-14] - 2 * wide[:, 7:-7] > 60, np.float32(0.9), np.float32(0.1))
+
+
+def stages(second: bool = True) -> Stages:
+    """What a worker opens."""
+    segmenter = Second() if second else None
+    model = {"name": "toy", "sha256": "1" * 64}
+    return Stages(first, ["clean", "crack"], 1, GEOMETRY, Decision(1, 1.0, 0.0), segmenter, model, {"name": "toy"})
+
+
+def plan(work: Path, **options) -> Plan:
+    """A plan that another process can read."""
+    return Plan(functools.partial(stages), Settings(), finish, Options(**options), work)
+
+
+def picture(height: int, width: int, seed: int = 0, cracks: int = 5) -> np.ndarray:
+    """A bright surface with dark slanted lines 5 px wide."""
+    rng = np.random.default_rng(seed)
+    out = rng.integers(160, 190, (height, width), dtype=np.uint8)
+    for _ in range(cracks):
+        y, x, length, slope = (
+            rng.integers(0, height),
+            rng.integers(20, width - 20),
+            rng.integers(60, 220),
+            rng.normal(0, 0.4),
+        )
+        ys = np.arange(y, min(height, y + length))
+        xs = np.clip(np.rint(x + slope * (ys - y)).astype(int), 3, width - 4)
+        for d in range(-2, 3):
+            out[ys, xs + d] = 40
+    return out
+
+
+def write(path: Path, height: int, width: int, seed: int = 0, cracks: int = 5) -> Path:
+    """The picture as a tiled TIFF."""
+    tifffile.imwrite(path, picture(height, width, seed, cracks), tile=(256, 256), compression="zlib")
+    return path
+
+
+def run(out: Path, paths: list[Path], jobs: int = 1, resume: bool = False, mine=None, **options) -> list[dict]:
+    """A whole batch in units of 512 rows; gives the states' results or errors."""
+    from aoienet.scan import cascade
+    from aoienet.scan.batch import WORK, Batch, begin
+    from aoienet.scan.run import local
+    from aoienet.scan.work import plan_picture
+
+    cascade.LEAST_ROWS, cascade.UNIT_PX = 512, 1
+    begin(out, {"pictures": [str(p) for p in paths]}, resume)
+    opened = stages()
+    pictures = [plan_picture(k, p, out / p.stem, opened) for k, p in enumerate(paths)]
+    more = {} if mine is None else {"mine": mine, "finish": False}
+    batch = Batch(out, plan(out / WORK, **options), iter(pictures), **more)
+    if jobs == 1:
+        local.run_here(batch, opened)
+    else:
+        local.run_processes(batch, jobs)
+    batch.close()
+    return [s.result if s.failed is None else {"error": s.failed[1]} for s in batch.states]
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+if __name__ == "__main__":
+    import resource
+    import sys
+
+    folder, cores, again, limit, *names = sys.argv[1:]
+    if int(limit):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
+    run(Path(folder), [Path(n) for n in names], int(cores), again == "resume")
