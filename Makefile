@@ -128,7 +128,7 @@ golden: dev
 
 demo: $(VENV)/.base
 	$(BIN)/aoienet demo --out demo_out --overwrite
-	@echo "Look at demo_out/overlay.png (heat map) and demo_out/blocks.csv (one line per block)."
+	@echo "Look at demo_out/report.html, demo_out/overlay.tif and demo_out/defects.csv (one line per crack)."
 
 # Lines per room: what can go?
 sz:

@@ -71,3 +71,14 @@ def test_tiff_holds_the_surface(made, tmp_path):
 def test_wrong_arguments_name_the_rule(arguments, rule):
     with pytest.raises(ValueError, match=rule):
         synth.surface(**{"height": 100, "width": 100, **arguments})
+
+
+def test_cracks_are_drawn_in_a_ground_of_the_caller_s_own():
+    cracks = list(synth.walked(300, 400, 3, 2))
+    plain = synth.surface(300, 400, cracks=[], ground=lambda a, b: np.full((b - a, 400), 150, np.float32))
+    marked = synth.surface(300, 400, cracks=cracks, ground=lambda a, b: np.full((b - a, 400), 150, np.float32))
+    assert set(np.unique(plain.band(0, 300))) == {150}
+    truth = marked.truth_band(0, 300) > 0
+    assert truth.sum() > 100 and marked.band(0, 300)[truth].mean() < 135
+    assert (marked.band(0, 300)[~truth] > 140).mean() > 0.9
+    assert [c.length_px for c in synth.surface(300, 400, 3, cracks=2).cracks] == [c.length_px for c in cracks]

@@ -9,7 +9,7 @@ thinner towards their ends. Every pixel depends on (seed, y, x) only, never on t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 CHUNK_PX = 256  # rows made at once
 COARSE_PX = 16  # spacing of the field that is held for the whole surface
 F32 = NDArray[np.float32]
+Ground = Callable[[int, int], F32]  # rows y0 ... y1 - 1 of a surface without cracks, grey levels [y1-y0, W]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Surface:
     cracks: tuple[Crack, ...]
     _coarse: F32 = field(repr=False)
     _marks: dict[str, F32] = field(repr=False)
+    _ground: Ground | None = field(default=None, repr=False)
     _cache: tuple[int, NDArray[np.uint8]] = field(default=(-1, np.empty(0, np.uint8)), repr=False)
 
     def band(self, y0: int, y1: int) -> NDArray[np.uint8]:
@@ -80,10 +82,19 @@ class Surface:
         return self._cache[1]
 
 
-def surface(height: int, width: int, seed: int = 0, *, kind: str = "concrete", cracks: int | None = None) -> Surface:
+def surface(
+    height: int,
+    width: int,
+    seed: int = 0,
+    *,
+    kind: str = "concrete",
+    cracks: int | Sequence[Crack] | None = None,
+    ground: Ground | None = None,
+) -> Surface:
     """Make a surface.
 
-    Args     kind: "concrete" or "steel". cracks: how many; default: about one per 1.5 megapixels, at least one.
+    Args     kind: "concrete" or "steel". cracks: how many, or which; default: about one per 1.5 megapixels, at least one.
+             ground: a surface of the caller's own, in which the cracks are drawn; nothing else is added to it.
     Raises   ValueError: unknown kind, a side under 64 px, a negative count.
     Example: surface(512, 512, seed=1, cracks=2).band(0, 64).shape == (64, 512)
     """
@@ -92,12 +103,16 @@ def surface(height: int, width: int, seed: int = 0, *, kind: str = "concrete", c
     if min(height, width) < 64:
         raise ValueError(f"a surface must be at least 64 px high and wide; received {width}x{height}.")
     count = max(1, round(height * width / 1.5e6)) if cracks is None else cracks
-    if count < 0:
+    if isinstance(count, int) and count < 0:
         raise ValueError(f"cracks must not be negative; received {count}.")
-    walks = tuple(_walk(n + 1, height, width, np.random.default_rng([seed, 1, n])) for n in range(count))
-    return Surface(
-        height, width, seed, kind, walks, _coarse_field(height, width, seed, kind), _marks(height, width, seed, kind)
-    )
+    walks = tuple(walked(height, width, seed, count) if isinstance(count, int) else count)
+    coarse = _coarse_field(height, width, seed, kind) if ground is None else np.empty((0, 0), np.float32)
+    return Surface(height, width, seed, kind, walks, coarse, _marks(height, width, seed, kind), ground)
+
+
+def walked(height: int, width: int, seed: int, count: int) -> Iterator[Crack]:
+    """`count` cracks of a surface; the first n of a longer row of cracks are those of a shorter one."""
+    return (_walk(n + 1, height, width, np.random.default_rng([seed, 1, n])) for n in range(count))
 
 
 def write_tiff(made: Surface, path: Path, *, tile_px: int = CHUNK_PX, quality: int = 92) -> None:
@@ -214,6 +229,8 @@ def _marks(height: int, width: int, seed: int, kind: str) -> dict[str, F32]:
 
 def _make_chunk(made: Surface, chunk: int) -> NDArray[np.uint8]:
     y0, y1 = chunk * CHUNK_PX, min((chunk + 1) * CHUNK_PX, made.height)
+    if made._ground is not None:
+        return _on_ground(made, made._ground(y0, y1), y0, y1)
     seed, width, steel = made.seed, made.width, made.kind == "steel"
     grey = _coarse_rows(made, y0, y1) + np.float32(118 if steel else 152)
     if steel:
@@ -232,6 +249,13 @@ def _make_chunk(made: Surface, chunk: int) -> NDArray[np.uint8]:
     grey *= light
     grey += np.float32(3.4) * _fine(seed, y0, y1, width)
     return np.clip(grey + np.float32(0.5), 0, 255).astype(np.uint8)
+
+
+def _on_ground(made: Surface, grey: F32, y0: int, y1: int) -> NDArray[np.uint8]:
+    light = np.ones((y1 - y0, made.width), np.float32)
+    for crack in made.cracks:
+        _stamp_cracks(crack, y0, y1, made.width, light, None)
+    return np.clip(grey * light + np.float32(0.5), 0, 255).astype(np.uint8)
 
 
 def _coarse_rows(made: Surface, y0: int, y1: int) -> F32:

@@ -73,7 +73,9 @@ def write(path: Path, height: int, width: int, seed: int = 0, cracks: int = 5) -
     return path
 
 
-def run(out: Path, paths: list[Path], jobs: int = 1, resume: bool = False, mine=None, **options) -> list[dict]:
+def run(
+    out: Path, paths: list[Path], jobs: int = 1, resume: bool = False, mine=None, dask: str = "", watch=None, **options
+) -> list[dict]:
     """A whole batch in units of 512 rows; gives the states' results or errors."""
     from aoienet.scan import cascade
     from aoienet.scan.batch import WORK, Batch, begin
@@ -85,8 +87,13 @@ def run(out: Path, paths: list[Path], jobs: int = 1, resume: bool = False, mine=
     opened = stages()
     pictures = [plan_picture(k, p, out / p.stem, opened) for k, p in enumerate(paths)]
     more = {} if mine is None else {"mine": mine, "finish": False}
+    more |= {} if watch is None else {"watch": watch}
     batch = Batch(out, plan(out / WORK, **options), iter(pictures), **more)
-    if jobs == 1:
+    if dask:
+        from aoienet.scan.run.dask import run_on_cluster
+
+        run_on_cluster(batch, opened, dask)
+    elif jobs == 1:
         local.run_here(batch, opened)
     else:
         local.run_processes(batch, jobs)

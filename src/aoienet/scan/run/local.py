@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -84,7 +86,16 @@ _worker: Worker
 def _begin(plan: Plan, threads: int) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that hands out the tasks decides what Ctrl-C means
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
     _worker = Worker(plan, threads)
+
+
+def _end_with_the_parent() -> None:
+    """A worker whose parent was killed would wait for a task without end."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _do(task: Task) -> Outcome:
