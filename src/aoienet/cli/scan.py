@@ -142,9 +142,10 @@ class Run:
 def _run_to_the_end(run: Run, images: list[str], form: Form | None, resume: bool, overwrite: bool) -> dict[str, Any]:
     from aoienet.files import OutputError, open_folder
     from aoienet.scan.batch import begin
-    from aoienet.scan.run.local import LostWorkerError
+    from aoienet.scan.run.dask import ClusterError
+    from aoienet.segment import SegmentError
 
-    with _common.wrong_use_is_exit_1(OutputError, LostWorkerError, ValueError):
+    with _common.wrong_use_is_exit_1(OutputError, ClusterError, SegmentError):
         pictures = [] if form is not None else _pictures(images, run.out, run.stages)
         request = _cascade.request_as_json(run.request, pictures, None if form is None else asdict(form))
         open_folder(run.out, overwrite or resume)
@@ -158,11 +159,13 @@ def _run_to_the_end(run: Run, images: list[str], form: Form | None, resume: bool
 
 
 def run_pictures(run: Run, pictures: list[Picture] | Iterator[Picture | None]) -> dict[str, Any]:
-    """Do all tasks and write the summary; Ctrl-C leaves whole files and says how to go on."""
+    """Do all tasks and write the summary; what stops it leaves whole files, and says how to go on."""
     import time
 
+    from aoienet.files import OutputError
     from aoienet.report.live import Watch
-    from aoienet.scan.batch import Batch
+    from aoienet.scan.batch import Batch, clear_halves
+    from aoienet.scan.run.local import LostWorkerError
 
     started = time.perf_counter()
     known = pictures if isinstance(pictures, list) else None
@@ -176,8 +179,12 @@ def run_pictures(run: Run, pictures: list[Picture] | Iterator[Picture | None]) -
         try:
             _cascade.run_batch(batch, run.stages, run.jobs, run.dask)
         except KeyboardInterrupt:
-            _tell_how_to_go_on(batch)
+            clear_halves(run.out)
+            print(f"interrupted; {_how_to_go_on(batch)}", file=sys.stderr)
             raise typer.Exit(130) from None
+        except (OutputError, LostWorkerError) as error:
+            clear_halves(run.out)
+            _common.fail(f"{error}; {_how_to_go_on(batch)}")
         finally:
             watch.close()
     document = _cascade.end(batch, run.request, run.out)
@@ -207,13 +214,9 @@ def _share(pictures: list[Picture], part: tuple[int, int]) -> Callable[[Picture,
     return lambda picture, band: part == WHOLE or (first[picture.index] + band) * parts // total == number - 1
 
 
-def _tell_how_to_go_on(batch: Batch) -> None:
+def _how_to_go_on(batch: Batch) -> str:
     done = sum(len(s.lines) for s in batch.states)
-    print(
-        f"interrupted: {done} bands of {len(batch.states)} pictures are done and kept; "
-        "go on with: the same command and --resume",
-        file=sys.stderr,
-    )
+    return f"{done} bands of {len(batch.states)} pictures are done and kept: go on with the same command and --resume"
 
 
 def _checked_rule(text: str | None) -> str | None:

@@ -262,8 +262,7 @@ def begin(out: Path, request: Request, resume: bool) -> None:
     path = out / WORK / PLAN
     if resume and path.is_file():
         _same(json.loads(path.read_text("utf-8")), json.loads(json.dumps(request)), out)
-        for left in [*out.rglob(".*.tmp")]:
-            left.unlink(missing_ok=True)
+        clear_halves(out)
         return
     if resume and out.is_dir() and any(out.iterdir()):
         raise OutputError(f"nothing to go on with in {out}: it holds no unfinished scan; begin without --resume")
@@ -274,6 +273,12 @@ def begin(out: Path, request: Request, resume: bool) -> None:
     except OSError as error:
         raise OutputError(f"cannot write to {out}: {error.strerror}") from None
     write_json(path, request)
+
+
+def clear_halves(out: Path) -> None:
+    """Remove files that a killed process was about to write; whole ones are never touched."""
+    for left in [*out.rglob(".*.tmp")]:
+        left.unlink(missing_ok=True)
 
 
 def _same(old: Request, new: Request, out: Path) -> None:

@@ -69,7 +69,7 @@ def run_processes(batch: Batch, processes: int, threads: int = 1) -> None:
                 batch.done(task, future.result())
     except BrokenProcessPool:
         raise LostWorkerError(
-            "a worker process ended by itself, usually for lack of memory; run again with --resume and fewer --jobs"
+            "a worker process ended by itself, usually for lack of memory: use fewer --jobs"
         ) from None
     finally:
         for pool in pools:

@@ -1,0 +1,53 @@
+"""Rules, scales and settings of the outputs of a picture."""
+
+import numpy as np
+import pytest
+from tests.scan import toy_cascade as toy
+
+from aoienet.measure.classes import load
+from aoienet.report.finish import Options, Rule, RuleError, scale_of, score_lookup
+from aoienet.scan.tiles import Geometry
+
+
+def test_a_rule_is_a_column_or_the_number_of_cracks():
+    rule = Rule.parse("width_max_mm >= 0.3")
+    assert rule.needs_scale and rule.holds([{"width_max_mm": 0.1}, {"width_max_mm": 0.3}])
+    assert not rule.holds([{"width_max_mm": 0.29}, {"width_max_mm": None}]) and not rule.holds([])
+    assert Rule.parse("cracks>0").holds([{}]) and not Rule.parse("cracks>1").holds([{}])
+    assert Rule.parse("cracks==0").holds([])
+    for text, word in (
+        ("cracks", "NAME>=NUMBER"),
+        ("width_max_mm>=wide", "NAME>=NUMBER"),
+        ("depth_mm>1", "unknown name"),
+    ):
+        with pytest.raises(RuleError, match=word):
+            Rule.parse(text)
+
+
+def test_millimetres_come_from_the_user_or_there_are_none():
+    classes = load("ec2")
+    assert scale_of(Options(0.5, "--mm-per-px", classes), None, (9, 9)).classes == classes
+    none = scale_of(Options(classes=classes), None, (9, 9))
+    assert none.mm_per_px is None and none.classes is None and "--mm-per-px" in none.origin
+    assert scale_of(Options(classes=load("en10163")), None, (9, 9)).classes is not None
+
+
+def test_the_score_of_a_point_is_that_of_the_best_block_over_it():
+    scores = np.array([[0, 1], [2, 9]], np.float32)
+    look = score_lookup(scores, Geometry(64, 32, 64, 8))
+    assert look(np.array([[0, 0], [40, 10], [10, 40], [40, 40], [500, 500], [-0.5, -0.5]])).tolist() == [
+        0,
+        1,
+        2,
+        9,
+        9,
+        0,
+    ]
+
+
+def test_width_classes_and_warnings_reach_the_outputs(tmp_path):
+    path = toy.write(tmp_path / "wall.tif", 600, 400)
+    toy.run(tmp_path / "o", [path], mm_per_px=0.2, scale_origin="--mm-per-px", classes=load("ec2"))
+    table = (tmp_path / "o" / "wall" / "defects.csv").read_text().splitlines()
+    assert "width_class,width_class_at_least,width_class_at_most" in table[0] and len(table) > 1
+    assert "asks for" in (tmp_path / "o" / "wall" / "report.html").read_text()

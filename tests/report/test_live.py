@@ -1,0 +1,42 @@
+"""What can be watched while a scan runs: a map that fills in, counts that grow, and nothing of it left at the end."""
+
+import json
+
+import pytest
+from tests.scan import toy_cascade as toy
+
+from aoienet.report import live
+
+
+@pytest.fixture
+def eager(monkeypatch):
+    monkeypatch.setattr(live, "EVERY_S", 0.0)
+
+
+def test_the_map_fills_in_and_the_report_takes_its_place(tmp_path, eager):
+    path = toy.write(tmp_path / "wall.tif", 1700, 400)
+    words, pages, files = [], [], []
+    watch = live.Watch(tmp_path / "o", 1700 * 400, words.append)
+
+    def look(batch, task, outcome):
+        watch(batch, task, outcome)
+        pages.append((tmp_path / "o" / "wall" / "report.html").read_text())
+        files.append(json.loads((tmp_path / "o" / "progress.json").read_text()))
+
+    toy.run(tmp_path / "o", [path], watch=look)
+    watch.close()
+    assert [f"{k} of 3 bands" in page for k, page in zip((1, 2, 3), pages, strict=False)] == [True] * 3
+    assert len({page.split("base64,")[1] for page in pages[:3]}) == 3 and 'http-equiv="refresh"' in pages[0]
+    assert "Crack report" in pages[3] and 'http-equiv="refresh"' not in pages[3]
+    assert [w["megapixels_done"] for w in words] == pytest.approx([0.205, 0.410, 0.68, 0.68])
+    assert files == words and words[-1]["pictures_done"] == 1 and words[-1]["cracks_in_finished_pictures"] > 1
+    assert 0 < words[-1]["dropped_share"] < 1 and not (tmp_path / "o" / "progress.json").exists()
+
+
+def test_failures_are_counted_and_a_stream_has_no_end(tmp_path, eager):
+    path = toy.write(tmp_path / "wall.tif", 600, 400)
+    path.write_bytes(path.read_bytes()[:9000])
+    watch = live.Watch(tmp_path / "o", None, lambda words: None)
+    toy.run(tmp_path / "o", [path], watch=watch)
+    words = watch.progress.words()
+    assert words["pictures_failed"] == 1 and words["megapixels"] is None and words["seconds_left"] is None
