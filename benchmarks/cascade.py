@@ -245,8 +245,8 @@ def speeds() -> dict[str, float]:
 def heavy(folder: Path):
     """A U-Net of four times the channels, random weights."""
     import torch
-    from aoienet.deploy.segment import export
 
+    from aoienet.deploy.segment import export
     from aoienet.models.segment import LightUNet
 
     torch.manual_seed(0)
