@@ -106,6 +106,7 @@ nb::object value_at(const Core& core, int64_t h, int64_t w, int index) {
 }  // namespace
 
 NB_MODULE(_core, m) {
+  nb::set_leak_warnings(false);  // a worker keeps its model until the process ends
   nb::class_<Core>(m, "Core")
       .def("plan", &plan)
       .def("parallel_bytes", [](const Core& core, int64_t h, int64_t w,
