@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import tifffile
@@ -82,10 +83,10 @@ def run(
     from aoienet.scan.run import local
     from aoienet.scan.work import plan_picture
 
-    cascade.LEAST_ROWS, cascade.UNIT_PX = 512, 1
     begin(out, {"pictures": [str(p) for p in paths]}, resume)
     opened = stages()
-    pictures = [plan_picture(k, p, out / p.stem, opened) for k, p in enumerate(paths)]
+    with mock.patch.multiple(cascade, LEAST_ROWS=512, UNIT_PX=1):
+        pictures = [plan_picture(k, p, out / p.stem, opened) for k, p in enumerate(paths)]
     more = {} if mine is None else {"mine": mine, "finish": False}
     more |= {} if watch is None else {"watch": watch}
     batch = Batch(out, plan(out / WORK, **options), iter(pictures), **more)
