@@ -50,4 +50,5 @@ def test_width_classes_and_warnings_reach_the_outputs(tmp_path):
     toy.run(tmp_path / "o", [path], mm_per_px=0.2, scale_origin="--mm-per-px", classes=load("ec2"))
     table = (tmp_path / "o" / "wall" / "defects.csv").read_text().splitlines()
     assert "width_class,width_class_at_least,width_class_at_most" in table[0] and len(table) > 1
-    assert "asks for" in (tmp_path / "o" / "wall" / "report.html").read_text()
+    page = (tmp_path / "o" / "wall" / "report.html").read_text()
+    assert "asks for" in page and "Class (ec2)" in page and '<th scope="col">Class</th>' in page

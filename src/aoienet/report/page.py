@@ -111,6 +111,7 @@ def _row(values: dict[str, Value], unit: str) -> dict[str, str]:
         "place": f"{values['x_px']}, {values['y_px']}",
         "size": f"{values['w_px']} × {values['h_px']}",
         "width_max": ("at most " if values["width_upper_bound"] else "") + width,
+        "width_class": _class(values),
         "width_mean": measured("width_mean"),
         "width_p95": measured("width_p95"),
         "length": measured("length"),
@@ -118,6 +119,14 @@ def _row(values: dict[str, Value], unit: str) -> dict[str, str]:
         "score": "none" if values["score_log_odds"] is None else f"{values['score_log_odds']:.2f}",
         "probability": "none" if values["probability"] is None else f"{values['probability']:.2f}",
     }
+
+
+def _class(values: dict[str, Value]) -> str:
+    """The class of width, and those that the uncertainty leaves open."""
+    name, least, most = (values.get(f"width_class{end}") for end in ("", "_at_least", "_at_most"))
+    if name is None:
+        return ""
+    return str(name) if least == most else f"{name} ({least} to {most})"
 
 
 def _measured(value: Any, u: Any) -> str:
