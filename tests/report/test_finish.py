@@ -52,3 +52,19 @@ def test_width_classes_and_warnings_reach_the_outputs(tmp_path):
     assert "width_class,width_class_at_least,width_class_at_most" in table[0] and len(table) > 1
     page = (tmp_path / "o" / "wall" / "report.html").read_text()
     assert "asks for" in page and "Class (ec2)" in page and '<th scope="col">Class</th>' in page
+
+
+def test_a_broken_work_file_is_one_clear_error(tmp_path):
+    from aoienet.files import OutputError
+    from aoienet.report.finish import finish
+    from aoienet.scan.work import plan_picture
+
+    (tmp_path / "work").mkdir()
+    path = toy.write(tmp_path / "wall.tif", 200, 200)
+    plan, stages = toy.plan(tmp_path / "work"), toy.stages()
+    picture = plan_picture(0, path, tmp_path / "o", stages)
+    for content in (b"", b"PK\x03\x04 not a zip", b"hello"):
+        (tmp_path / "work" / "unit.npz").write_bytes(content)
+        with pytest.raises(OutputError, match="missing or broken"):
+            finish(stages, plan, picture, [tmp_path / "work" / "unit.npz"])
+    assert not list((tmp_path / "o").iterdir())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import re
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,7 +185,7 @@ def _units(paths: list[Path]) -> Iterator[Found]:
     for path in paths:
         try:
             yield Found.from_bytes(path.read_bytes())
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise OutputError(
                 f"the work file {path} is missing or broken ({error}); begin anew with --overwrite"
             ) from None
