@@ -110,3 +110,13 @@ def test_a_network_of_fixed_size(tmp_path):
     narrow = OnnxSegmenter(unet(tmp_path / "g.onnx", side=96), Options(align_px=4, halo_px=48))
     with pytest.raises(ValueError, match="smaller halo_px"):
         picture(narrow, pixels)
+
+
+def test_near_parts_are_run_together_and_far_ones_alone():
+    from aoienet.segment.tiles import windows
+
+    near, also, far = (0, 0, 32, 32), (40, 0, 64, 32), (400, 400, 440, 432)
+    made = windows([near, far, also], 16, 32)
+    assert made == [((0, 0, 64, 32), [near, also]), ((400, 400, 448, 432), [far])]
+    assert windows([near, far], 16, 4000) == [((0, 0, 448, 432), [near, far])]
+    assert windows([far], 16, 32) == [((400, 400, 448, 432), [far])]

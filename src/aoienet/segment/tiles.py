@@ -134,20 +134,29 @@ def merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def windows(parts: Sequence[Rectangle], align: int, halo: int) -> list[tuple[Rectangle, list[Rectangle]]]:
-    """What of one tile is run together: all of it, or the parts one by one where that is less work."""
+    """What of one tile is run together: the two groups that save most are joined, until no joining saves work."""
+    groups = [[part] for part in parts]
+    lower, upper = (
+        np.array([p[:2] for p in parts]) // align * align,
+        -(-np.array([p[2:] for p in parts]) // align) * align,
+    )
 
-    def box(group: Sequence[Rectangle]) -> Rectangle:
-        x0, y0 = min(r[0] for r in group), min(r[1] for r in group)
-        x1, y1 = max(r[2] for r in group), max(r[3] for r in group)
-        return x0 // align * align, y0 // align * align, -(-x1 // align) * align, -(-y1 // align) * align
+    def work(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        return np.prod(high - low + 2 * halo, axis=-1)
 
-    def work(window: Rectangle) -> int:
-        return (window[2] - window[0] + 2 * halo) * (window[3] - window[1] + 2 * halo)
-
-    together, alone = box(parts), [box([part]) for part in parts]
-    if sum(map(work, alone)) < work(together):
-        return [(window, [part]) for window, part in zip(alone, parts, strict=True)]
-    return [(together, list(parts))]
+    while len(groups) > 1:
+        both = np.minimum(lower[:, None], lower[None]), np.maximum(upper[:, None], upper[None])
+        alone = work(lower, upper)
+        saved = alone[:, None] + alone[None] - work(*both)
+        np.fill_diagonal(saved, -1)
+        first, second = sorted(divmod(int(saved.argmax()), len(groups)))
+        if saved[first, second] < 0:
+            break
+        lower[first], upper[first] = both[0][first, second], both[1][first, second]
+        lower, upper = np.delete(lower, second, axis=0), np.delete(upper, second, axis=0)
+        groups[first] += groups.pop(second)
+    boxes = np.concatenate([lower, upper], axis=1).tolist()
+    return [((x0, y0, x1, y1), group) for (x0, y0, x1, y1), group in zip(boxes, groups, strict=True)]
 
 
 def run(segmenter: Segmenter, rows: Rows, size_hw: tuple[int, int], window: Rectangle) -> np.ndarray:
