@@ -238,6 +238,19 @@ def test_shards_merge_to_the_result_of_one_scan(model, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_two_processes_with_the_shipped_networks_give_the_bytes_of_one(wall, tmp_path):
+    (tmp_path / "b.tif").write_bytes(wall.read_bytes())
+    for jobs in (1, 2):
+        done = call("scan", wall, tmp_path / "b.tif", "--out", tmp_path / f"o{jobs}", "--jobs", jobs)
+        assert done.exit_code == 0, done.output
+    trees = [
+        {str(p.relative_to(tmp_path / n)): p.read_bytes() for p in (tmp_path / n).rglob("*") if p.is_file()}
+        for n in ("o1", "o2")
+    ]
+    assert trees[0] == trees[1] and "wall/defects.csv" in trees[0]
+
+
+@pytest.mark.slow
 def test_a_line_scan_stream_becomes_pictures_that_are_scanned(model, tmp_path):
     rows = np.random.default_rng(0).integers(0, 256, (250, 130), dtype=np.uint8)
     program = "from aoienet.cli import main; main()"

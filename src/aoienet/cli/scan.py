@@ -142,10 +142,9 @@ class Run:
 def _run_to_the_end(run: Run, images: list[str], form: Form | None, resume: bool, overwrite: bool) -> dict[str, Any]:
     from aoienet.files import OutputError, open_folder
     from aoienet.scan.batch import begin
-    from aoienet.scan.run.dask import ClusterError
     from aoienet.segment import SegmentError
 
-    with _common.wrong_use_is_exit_1(OutputError, ClusterError, SegmentError):
+    with _common.wrong_use_is_exit_1(OutputError, SegmentError):
         pictures = [] if form is not None else _pictures(images, run.out, run.stages)
         request = _cascade.request_as_json(run.request, pictures, None if form is None else asdict(form))
         open_folder(run.out, overwrite or resume)
@@ -165,6 +164,7 @@ def run_pictures(run: Run, pictures: list[Picture] | Iterator[Picture | None]) -
     from aoienet.files import OutputError
     from aoienet.report.live import Watch
     from aoienet.scan.batch import Batch, clear_halves
+    from aoienet.scan.run.dask import ClusterError
     from aoienet.scan.run.local import LostWorkerError
 
     started = time.perf_counter()
@@ -182,7 +182,7 @@ def run_pictures(run: Run, pictures: list[Picture] | Iterator[Picture | None]) -
             clear_halves(run.out)
             print(f"interrupted; {_how_to_go_on(batch)}", file=sys.stderr)
             raise typer.Exit(130) from None
-        except (OutputError, LostWorkerError) as error:
+        except (OutputError, LostWorkerError, ClusterError) as error:
             clear_halves(run.out)
             _common.fail(f"{error}; {_how_to_go_on(batch)}")
         finally:

@@ -40,11 +40,20 @@ def run_on_cluster(batch: Batch, stages: Stages, address: str) -> None:
             if not flight and batch.ended:
                 return
             for future in _some_done(flight):
-                batch.done(flight.pop(future), future.result())
+                batch.done(flight.pop(future), _outcome(future))
                 future.release()
     finally:
         client.cancel(list(flight))
         client.close()
+
+
+def _outcome(future: Any) -> Outcome:
+    from distributed import KilledWorker
+
+    try:
+        return future.result()
+    except KilledWorker as error:
+        raise ClusterError(f"a unit ended every worker that tried it, usually for lack of memory: {error}") from None
 
 
 def _some_done(flight: dict[Any, Task]) -> list[Any]:
