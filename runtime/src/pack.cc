@@ -83,7 +83,7 @@ void pack_node(Node* node, int isa) {
   if (lanes == 0) return;
   if (node->op == Op::conv_bits) pack_bits(node, lanes);
   if (node->op == Op::conv_int) pack_int(node, lanes);
-  if (node->op == Op::conv_f32) pack_f32(node, lanes);
+  if (node->op == Op::conv_f32 || node->op == Op::linear) pack_f32(node, lanes);
 }
 
 }  // namespace aoie
