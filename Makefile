@@ -1,5 +1,6 @@
 # All set-up happens in .venv; stamp files in it say what is done, so a second call is offline.
 #   make demo | test | check | dev | test-all | runtime | sanitize | bench | golden | sz | clean     make test T=quant: one room
+#   make aarch64 | cortex-m | fuzz: the runtime for ARM, for small boards, against hostile files (packages: .ci/run)
 
 PYTHON ?= python3
 T ?=
@@ -17,10 +18,10 @@ export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .NOTPARALLEL:
-.PHONY: help dev check format test test-slow test-all runtime sanitize bench golden demo sz clean no-nvidia
+.PHONY: help dev check format test test-slow test-all runtime sanitize aarch64 cortex-m fuzz bench golden demo sz clean no-nvidia
 
 help:
-	@sed -n '2p' Makefile
+	@sed -n '2,3p' Makefile
 
 # --- set-up -----------------------------------------------------------------------------------------------------------
 
@@ -84,6 +85,38 @@ sanitize: | $(CMAKE)
 	$(CMAKE) -S runtime -B build/asan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DAOIENET_SANITIZE=ON
 	$(CMAKE) --build build/asan -j$(JOBS)
 	$(CTEST) --test-dir build/asan --output-on-failure
+
+# The same tests on 64-bit ARM, by qemu, and the random networks of tests/engine with the logits of the interpreter.
+# `hostile` opens 146,000 files, which is slow there; the corpus is not.
+aarch64: dev | $(CMAKE)
+	$(CMAKE) -S runtime -B build/aarch64 -DCMAKE_TOOLCHAIN_FILE=cmake/aarch64.cmake -DCMAKE_BUILD_TYPE=Release
+	$(CMAKE) --build build/aarch64 -j$(JOBS)
+	$(CTEST) --test-dir build/aarch64 --output-on-failure -E hostile
+	$(BIN)/python tests/engine/write_golden.py build/aarch64/golden
+	qemu-aarch64 -L /usr/aarch64-linux-gnu build/aarch64/test_golden build/aarch64/golden
+
+# One block of the crack scanner and the golden pictures on a Cortex-M4 and M7 without a heap, by qemu.
+BOARD_MODEL := $(CURDIR)/src/aoienet/weights/crack_blocks.aoie
+cortex-m: | $(CMAKE)
+	$(CMAKE) -S runtime -B build/runtime -DCMAKE_BUILD_TYPE=Release
+	$(CMAKE) --build build/runtime -j$(JOBS) --target write_golden
+	build/runtime/write_golden $(BOARD_MODEL) runtime/tests/golden/scan.golden 64 64 build/crack_blocks.golden
+	$(CMAKE) -S runtime/cortex-m -B build/cortex-m -DCMAKE_TOOLCHAIN_FILE=../cmake/cortex-m.cmake \
+	  "-DAOIENET_BOARD_CASES=crack_blocks=$(BOARD_MODEL)=$(CURDIR)/build/crack_blocks.golden"
+	$(CMAKE) --build build/cortex-m -j$(JOBS)
+	$(CTEST) --test-dir build/cortex-m -V
+
+# The reader of model files under libFuzzer: the kept corpus, the hostile files, and what comes of them in FUZZ_S seconds.
+FUZZ_S ?= 60
+fuzz: dev | $(CMAKE)
+	$(CMAKE) -S runtime -B build/fuzz/bin -DCMAKE_BUILD_TYPE=RelWithDebInfo -DAOIENET_FUZZ=ON -DAOIENET_TESTS=OFF \
+	  -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++
+	$(CMAKE) --build build/fuzz/bin -j$(JOBS)
+	$(BIN)/python tests/deploy/write_corpus.py build/fuzz/seeds
+	@mkdir -p build/fuzz/corpus
+	ASAN_OPTIONS=quarantine_size_mb=4 build/fuzz/bin/fuzz_open -dict=runtime/fuzz/aoie.dict -max_len=9600 \
+	  -max_total_time=$(FUZZ_S) -artifact_prefix=build/fuzz/found- -print_final_stats=1 \
+	  build/fuzz/corpus runtime/tests/corpus build/fuzz/seeds
 
 # --- results ----------------------------------------------------------------------------------------------------------
 

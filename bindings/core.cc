@@ -114,6 +114,7 @@ NB_MODULE(_core, m) {
       .def("trace", &trace)
       .def("value_at", &value_at)
       .def_prop_ro("value_count", [](const Core& core) { return aoie_value_count(core.model.get()); })
+      .def_prop_ro("model_bytes", [](const Core& core) { return aoie_model_bytes(core.model.get()); })
       .def_prop_ro("channels", [](const Core& core) { return aoie_channels(core.model.get()); })
       .def_prop_ro("isa", [](const Core& core) { return aoie_isa_name(core.model.get()); })
       .def_prop_ro("header", [](const Core& core) {

@@ -24,46 +24,66 @@ const Feature kFeatures[] = {
     {"avx512vpopcntdq", [] { return __builtin_cpu_supports("avx512vpopcntdq") != 0; }},
 };
 constexpr int kFeatureCount = sizeof(kFeatures) / sizeof(kFeatures[0]);
+#elif defined(AOIE_NEON)
+const Feature kFeatures[] = {{"neon", [] { return true; }}};  // every 64-bit ARM has it
+constexpr int kFeatureCount = 1;
 #else
 const Feature* const kFeatures = nullptr;
 constexpr int kFeatureCount = 0;
 #endif
 
-bool has_features(int first, int end) {
-  if (end > kFeatureCount) return false;
-  for (int i = first; i < end; ++i)
+#if defined(AOIE_X86)
+bool has_features(int end) {
+  for (int i = 0; i < end; ++i)
     if (!kFeatures[i].present()) return false;
   return true;
+}
+#endif
+
+struct Isas {
+  bool usable;  // only those
+};
+
+void write(Writer* to, Isas isas) {
+  for (int isa = 0; isa < kIsaCount; ++isa) {
+    if (isas.usable && !isa_usable(isa)) continue;
+    write(to, isa == 0 ? "" : ", ");
+    write(to, isa_name(isa));
+  }
 }
 
 }  // namespace
 
 const char* isa_name(int isa) {
-  static const char* const names[kIsaCount] = {"reference", "avx2", "avx512"};
+  static const char* const names[kIsaCount] = {"reference", "neon", "avx2", "avx512"};
   return isa >= 0 && isa < kIsaCount ? names[isa] : nullptr;
 }
 
 bool isa_usable(int isa) {
-  if (isa == kReference) return true;
-  if (isa == kAvx2) return has_features(0, 2);
-  return isa == kAvx512 && has_features(0, 7);
+  switch (isa) {
+    case kReference:
+      return true;
+#if defined(AOIE_X86)
+    case kAvx2:
+      return has_features(2);
+    case kAvx512:
+      return has_features(kFeatureCount);
+#elif defined(AOIE_NEON)
+    case kNeon:
+      return true;
+#endif
+    default:
+      return false;
+  }
 }
 
-int choose_isa(const char* name, std::string* why) {
+int choose_isa(const char* name, const Message& why) {
   if (name == nullptr) name = std::getenv("AOIENET_ISA");
-  if (name == nullptr || *name == 0) {
-    int best = kReference;
-    for (int isa = 0; isa < kIsaCount; ++isa)
-      if (isa_usable(isa)) best = isa;
-    return best;
-  }
-  std::string usable;
-  for (int isa = 0; isa < kIsaCount; ++isa) {
-    if (isa_usable(isa)) usable += std::string(usable.empty() ? "" : ", ") + isa_name(isa);
-    if (std::strcmp(name, isa_name(isa)) == 0 && isa_usable(isa)) return isa;
-  }
-  *why = "AOIENET_ISA is one of reference, avx2, avx512 and this machine has it (here: " + usable + "); received '" +
-         std::string(name).substr(0, 60) + "'.";
+  const bool free = name == nullptr || *name == 0;
+  for (int isa = kIsaCount - 1; isa >= 0; --isa)
+    if (isa_usable(isa) && (free || std::strcmp(name, isa_name(isa)) == 0)) return isa;
+  why.print("AOIENET_ISA is one of ", Isas{false}, " and this machine has it (here: ", Isas{true}, ")", kReceived,
+            Quoted{name}, ".");
   return -1;
 }
 
@@ -79,14 +99,7 @@ int aoie_isa_usable(const char* name) {
   return 0;
 }
 
-const char* aoie_isa_active(void) {
-  try {
-    std::string why;
-    return aoie::isa_name(aoie::choose_isa(nullptr, &why));
-  } catch (...) {
-    return nullptr;
-  }
-}
+const char* aoie_isa_active(void) { return aoie::isa_name(aoie::choose_isa(nullptr, {nullptr, 0})); }
 
 const char* aoie_cpu_feature(int index, int* present) {
   if (index < 0 || index >= aoie::kFeatureCount) return nullptr;

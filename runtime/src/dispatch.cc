@@ -1,6 +1,6 @@
 #include <cstring>
 
-#include "model.h"
+#include "reader.h"
 
 namespace aoie {
 namespace {
@@ -28,20 +28,20 @@ constexpr int kOpCount = sizeof(kNames) / sizeof(kNames[0]);
 
 const char* op_name(Op op) { return kNames[static_cast<int>(op)]; }
 
-bool op_from_name(const std::string& name, Op* op) {
+bool op_from_name(const Json& name, Op* op) {
   for (int i = static_cast<int>(Op::thermometer); i < kOpCount; ++i)
-    if (name == kNames[i]) {
+    if (name.equals(kNames[i])) {
       *op = static_cast<Op>(i);
       return true;
     }
   return false;
 }
 
-std::string graph_op_names() {
-  std::string names;
-  for (int i = static_cast<int>(Op::thermometer); i < kOpCount; ++i)
-    names += (names.empty() ? "" : ", ") + std::string(kNames[i]);
-  return names;
+void write(Writer* to, GraphOps) {
+  for (int i = static_cast<int>(Op::thermometer); i < kOpCount; ++i) {
+    write(to, i == static_cast<int>(Op::thermometer) ? "" : ", ");
+    write(to, kNames[i]);
+  }
 }
 
 Choice find_kernel(Op op, int isa) {

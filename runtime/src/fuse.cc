@@ -1,5 +1,7 @@
 // Which nodes run as one step: a convolution takes the add, slopes and binarize behind it into its registers. The same
 // float32 operations in the same order, so the same bits; values that another op reads are still written.
+#include <initializer_list>
+
 #include "model.h"
 
 namespace aoie {
@@ -7,23 +9,24 @@ namespace {
 
 class Fuser {
  public:
-  explicit Fuser(const aoie_model& model) : nodes_(model.nodes), taken_(nodes_.size(), false), readers_(kMaxValues) {
-    for (size_t i = 1; i < nodes_.size(); ++i)
-      for (int k = 0; k < nodes_[i].inputs; ++k) readers_[static_cast<size_t>(nodes_[i].in[k])].push_back(int(i));
-  }
+  Fuser(const aoie_model& model, Arena* arena) : nodes_(model.nodes), arena_(*arena), values_(model.value_count) {}
 
-  std::vector<Step> steps() {
-    std::vector<Step> at(nodes_.size());
+  bool steps(Span<Step>* out) {
+    Span<Step> at;
+    if (!arena_.borrow(nodes_.size(), &taken_) || !arena_.borrow(nodes_.size(), &at) || !count_readers()) return false;
+    size_t count = 0;
     for (size_t i = 0; i < nodes_.size(); ++i) {
       if (taken_[i]) continue;
       size_t last = i;
       const Step step = tail_of(int(i), &last);
       at[last] = step;
+      ++count;
     }
-    std::vector<Step> out;
+    if (!arena_.take(count, out)) return false;
+    count = 0;
     for (const Step& step : at)
-      if (step.node != nullptr) out.push_back(step);
-    return out;
+      if (step.node != nullptr) (*out)[count++] = step;
+    return true;
   }
 
   static Step plain(const Node& node) {
@@ -39,15 +42,34 @@ class Fuser {
 
  private:
   static bool has_tail(const Node& node) {  // kernels with ops/tail/body.inl
-    return (node.op == Op::conv_bits || node.op == Op::conv_int) && (node.isa == kAvx2 || node.isa == kAvx512);
+    return (node.op == Op::conv_bits || node.op == Op::conv_int) && node.isa != kReference;
+  }
+
+  bool count_readers() {
+    const auto values = static_cast<size_t>(values_);
+    if (!arena_.borrow(values, &readers_) || !arena_.borrow(values, &first_)) return false;
+    for (size_t i = 1; i < nodes_.size(); ++i)
+      for (int k = 0; k < nodes_[i].inputs; ++k) {
+        const auto value = static_cast<size_t>(nodes_[i].in[k]);
+        if (readers_[value]++ == 0) first_[value] = int(i);
+      }
+    return true;
   }
 
   // The only reader of a value when it is of this kind and in no other step yet (two convolutions may meet in one add),
   // else -1.
   int only(int value, Op op) const {
-    const auto& readers = readers_[static_cast<size_t>(value)];
-    if (readers.size() != 1 || taken_[static_cast<size_t>(readers[0])]) return -1;
-    return nodes_[static_cast<size_t>(readers[0])].op == op ? readers[0] : -1;
+    const auto id = static_cast<size_t>(value);
+    if (readers_[id] != 1 || taken_[static_cast<size_t>(first_[id])]) return -1;
+    return nodes_[static_cast<size_t>(first_[id])].op == op ? first_[id] : -1;
+  }
+
+  // The first binarize that reads a value, or -1.
+  int binarize_of(int value) const {
+    if (readers_[static_cast<size_t>(value)] == 0) return -1;
+    for (size_t i = static_cast<size_t>(first_[static_cast<size_t>(value)]); i < nodes_.size(); ++i)
+      if (nodes_[i].op == Op::binarize && nodes_[i].in[0] == value) return int(i);
+    return -1;
   }
 
   // last: where the step stands, behind everything that its add reads and before everything that reads its map.
@@ -67,15 +89,12 @@ class Fuser {
       value = step.slopes->out;
     }
     step.out = value;
-    const auto& readers = readers_[static_cast<size_t>(value)];
-    for (const int i : readers)
-      if (nodes_[static_cast<size_t>(i)].op == Op::binarize) {
-        step.binarize = &nodes_[static_cast<size_t>(i)];
-        step.bits = step.binarize->out;
-        taken_[static_cast<size_t>(i)] = true;
-        if (readers.size() == 1) step.out = -1;
-        break;
-      }
+    if (const int i = binarize_of(value); i >= 0) {
+      step.binarize = &nodes_[static_cast<size_t>(i)];
+      step.bits = step.binarize->out;
+      taken_[static_cast<size_t>(i)] = true;
+      if (readers_[static_cast<size_t>(value)] == 1) step.out = -1;
+    }
     step.tail = step.add || step.slopes != nullptr || step.binarize != nullptr;
     return step;
   }
@@ -86,29 +105,35 @@ class Fuser {
     return nodes_[static_cast<size_t>(index)];
   }
 
-  const std::vector<Node>& nodes_;
-  std::vector<bool> taken_;
-  std::vector<std::vector<int>> readers_;  // by value id: indices of nodes
+  const Span<Node>& nodes_;
+  Arena& arena_;
+  const int values_;
+  Span<uint8_t> taken_;        // by node: it is in a step
+  Span<int> readers_, first_;  // by value id: how many nodes read it, and the first that does
 };
 
-std::vector<int> last_uses(const std::vector<Step>& steps, int result) {
-  std::vector<int> last(kMaxValues, -1);
+bool last_uses(const Span<Step>& steps, int values, int result, Arena* arena, Span<int>* out) {
+  if (!arena->take(static_cast<size_t>(values), out)) return false;
+  for (int& last : *out) last = -1;
   for (size_t i = 0; i < steps.size(); ++i) {
     const Step& step = steps[i];
     for (const int id : {step.in[0], step.in[1], step.out, step.bits})
-      if (id >= 0) last[static_cast<size_t>(id)] = int(i);
+      if (id >= 0) (*out)[static_cast<size_t>(id)] = int(i);
   }
-  last[static_cast<size_t>(result)] = INT32_MAX;
-  return last;
+  (*out)[static_cast<size_t>(result)] = INT32_MAX;
+  return true;
 }
 
 }  // namespace
 
-void make_schedules(aoie_model* model) {
-  for (const Node& node : model->nodes) model->plain.steps.push_back(Fuser::plain(node));
-  model->fused.steps = Fuser(*model).steps();
+bool make_schedules(aoie_model* model, Arena* arena) {
+  if (!arena->take(model->nodes.size(), &model->plain.steps)) return false;
+  for (size_t i = 0; i < model->nodes.size(); ++i) model->plain.steps[i] = Fuser::plain(model->nodes[i]);
+  if (!Fuser(*model, arena).steps(&model->fused.steps)) return false;
   for (Schedule* schedule : {&model->plain, &model->fused})
-    schedule->last_use = last_uses(schedule->steps, model->nodes.back().out);
+    if (!last_uses(schedule->steps, model->value_count, model->nodes.back().out, arena, &schedule->last_use))
+      return false;
+  return true;
 }
 
 }  // namespace aoie

@@ -3,12 +3,13 @@
 #define AOIENET_MODEL_H_
 
 #include <cstdint>
-#include <string>
-#include <vector>
 
 #include "aoienet/aoienet.h"
+#include "arena.h"
 #include "cpu.h"
+#include "json.h"
 #include "ops/kernels.h"
+#include "text.h"
 
 namespace aoie {
 
@@ -21,8 +22,7 @@ enum class Op : uint8_t {
 #undef AOIE_OP
 };
 const char* op_name(Op op);
-bool op_from_name(const std::string& name, Op* op);  // graph ops only
-std::string graph_op_names();
+bool op_from_name(const Json& name, Op* op);  // graph ops only
 
 // The best kernel of an op at or below isa, and the instruction set it was written for.
 struct Choice {
@@ -32,7 +32,7 @@ struct Choice {
 Choice find_kernel(Op op, int isa);
 
 struct Node {
-  Op op;
+  Op op = Op::raw;
   int inputs = 0;
   int in[2] = {0, 0};
   int out = 0;
@@ -47,18 +47,18 @@ struct Node {
   int64_t from = 0, taken = 0, before = 0;  // channels
   float low = 0, high = 0;                  // clip
   Kernel kernel = nullptr;
-  const void* weight = nullptr;  // into Model::data
-  std::vector<uint32_t> packed;
+  const void* weight = nullptr;  // into the file
+  Span<uint32_t> packed;
   int isa = 0;  // of kernel
-  std::vector<float> a, b, d, e, knee, plane_scale;
-  const uint8_t* flip = nullptr;  // into Model::data
-  std::vector<uint64_t> flip_bits;
+  Span<const float> a, b, d, e, knee, plane_scale;
+  const uint8_t* flip = nullptr;  // into the file
+  Span<uint64_t> flip_bits;
   bool in_place[2] = {false, false};  // the output may take the memory of this input
 };
 
 // One call of a kernel: an op, or a convolution with its tail.
 struct Step {
-  const Node* node;
+  const Node* node = nullptr;
   const Node* slopes = nullptr;  // of the tail
   const Node* binarize = nullptr;
   bool tail = false, add = false;  // add: in[1] is added to the value of node
@@ -70,22 +70,25 @@ struct Step {
 // The steps of a run in order, and by value id the index of the last one that reads it (or writes it; -1 = no such
 // value).
 struct Schedule {
-  std::vector<Step> steps;
-  std::vector<int> last_use;
+  Span<Step> steps;
+  Span<int> last_use;
 };
 
 }  // namespace aoie
 
 struct aoie_model {
-  std::string header;
-  std::vector<uint64_t> data;  // the tensors, every one aligned to 8 bytes at least
+  size_t memory_bytes = 0;  // that opening took in an arena
+  void* blocks = nullptr;   // of heap.cc: what aoie_close frees
+  const char* header = nullptr;
+  size_t header_bytes = 0;
   int isa = 0;
   int64_t channels = 1, height = 1, width = 1, classes = 0;
   bool fixed = false;
-  int64_t block_px = 0;           // 0: no scan
-  std::vector<aoie::Node> nodes;  // nodes[0] is the transform
-  int value_count = 0;            // largest id + 1
-  std::vector<int> last_use;    // by id: index of the last node that reads it, its writer when none, -1 = no such value
+  int64_t block_px = 0;          // 0: no scan
+  int64_t block_stride_px = 0, halo_px = 0, total_stride = 0;
+  aoie::Span<aoie::Node> nodes;  // nodes[0] is the transform
+  int value_count = 0;           // largest id + 1
+  aoie::Span<int> last_use;     // by id: index of the last node that reads it, its writer when none, -1 = no such value
   aoie::Schedule plain, fused;  // one step per node (trace); convolutions with their tails (run)
 };
 
@@ -97,18 +100,13 @@ struct Value {
   uint64_t bytes = 0, offset = 0;
 };
 
-// Sizes and places of all values for one picture size. Lives on the caller's stack (about 80 KB).
+// Sizes and places of all values for one picture size.
 struct Plan {
-  Value values[kMaxValues];
+  Value* values;         // value_count of the model
+  int* live;             // room for as many ids
   uint64_t bytes = 0;    // scratch of every task stands first, then the values
   uint64_t scratch = 0;  // of one task
   bool strips = false;   // strips.h; then every value has a place of its own
-};
-
-struct Message {
-  char* text;
-  size_t bytes;
-  void print(const char* format, ...) const __attribute__((format(printf, 2, 3)));
 };
 
 constexpr int kMaxTasks = 64;
@@ -122,11 +120,16 @@ uint64_t scratch_bytes(const Node& node, const Value& in);
 // Shapes only, at any size; used by make_plan and by aoie_open at the size of "input".
 int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, const Message& message);
 
-// Throws Refusal. Fills what the kernels of model.isa want: packed weights, padded constants.
-void pack_node(Node* node, int isa);
+// Fills what the kernels of model.isa want: packed weights. False: no memory left.
+bool pack_node(Node* node, int isa, Arena* arena);
 
-// Both schedules of a model whose nodes are packed.
-void make_schedules(aoie_model* model);
+// Both schedules of a model whose nodes are packed. False: no memory left.
+bool make_schedules(aoie_model* model, Arena* arena);
+
+// Checks a file and builds its model in the arena. file: aligned to 8 bytes; stays what it is as long as the model.
+// On success *out stands in the arena. Returns an aoie_status.
+int open_in_arena(const void* file, size_t bytes, const char* isa, Arena* arena, const Message& message,
+                  aoie_model** out);
 
 }  // namespace aoie
 #endif  // AOIENET_MODEL_H_

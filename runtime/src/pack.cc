@@ -1,7 +1,4 @@
 // Weights in the order in which the kernels of one instruction set read them.
-#include <cstring>
-
-#include "json.h"
 #include "model.h"
 #include "ops/conv_bits/packed.h"
 
@@ -10,8 +7,8 @@ namespace {
 
 constexpr int64_t kLeastParityWords = 4;  // below, making the parities costs more than it saves
 
-// Output channels per vector, as in ops/*/avx2.cc and avx512.cc; 0: the kernel reads the file's own layout.
-int64_t lanes_of(int isa) { return isa == kAvx512 ? 16 : isa == kAvx2 ? 8 : 0; }
+// Output channels per vector, as in ops/*/<isa>.cc; 0: the kernel reads the file's own layout.
+int64_t lanes_of(int isa) { return isa == kAvx512 ? 16 : isa == kAvx2 || isa == kNeon ? 8 : 0; }
 
 int64_t padded(int64_t count) { return (count + kPad - 1) / kPad * kPad; }
 
@@ -26,13 +23,13 @@ Form form_of(const Node& node, int isa) {
 }
 
 // u64 [o, taps, p64] -> ops/conv_bits/packed.h for AVX-512, else u32 [o_pad / lanes, taps, words, lanes]
-void pack_bits(Node* node, int64_t lanes) {
+bool pack_bits(Node* node, int64_t lanes, Arena* arena) {
   const auto* weight = static_cast<const uint64_t*>(node->weight);
   const int64_t taps = node->k * node->kw, words = (node->c + 31) / 32, p64 = (node->c + 63) / 64;
   const Form form = form_of(*node, node->isa);
   const int64_t head = node->isa == kAvx512 ? kPackedHead + padded(node->o) : 0;
   const int64_t block = node->isa == kAvx512 ? block_of(form) : lanes;
-  node->packed.assign(static_cast<size_t>(head + padded(node->o) * taps * words), 0);
+  if (!arena->take(static_cast<size_t>(head + padded(node->o) * taps * words), &node->packed)) return false;
   uint32_t* packed = node->packed.data();
   if (head > 0) packed[0] = form;
   for (int64_t o = 0; o < node->o; ++o) {
@@ -48,12 +45,14 @@ void pack_bits(Node* node, int64_t lanes) {
     }
     if (head > 0) packed[kPackedHead + o] = ones;
   }
+  return true;
 }
 
-void pack_int(Node* node, int64_t lanes) {  // i16 [o, k, k * c] -> i16 [o_pad / lanes, k, pairs, lanes, 2]
+bool pack_int(Node* node, int64_t lanes,
+              Arena* arena) {  // i16 [o, k, k * c] -> i16 [o_pad / lanes, k, pairs, lanes, 2]
   const auto* weight = static_cast<const int16_t*>(node->weight);
   const int64_t run = node->k * node->c, pairs = (run + 1) / 2;
-  node->packed.assign(static_cast<size_t>(padded(node->o) * node->k * pairs), 0);
+  if (!arena->take(static_cast<size_t>(padded(node->o) * node->k * pairs), &node->packed)) return false;
   for (int64_t o = 0; o < node->o; ++o)
     for (int64_t ky = 0; ky < node->k; ++ky)
       for (int64_t i = 0; i < run; ++i) {
@@ -61,29 +60,32 @@ void pack_int(Node* node, int64_t lanes) {  // i16 [o, k, k * c] -> i16 [o_pad /
         const int64_t to = (((o / lanes) * node->k + ky) * pairs + i / 2) * lanes + o % lanes;
         node->packed[static_cast<size_t>(to)] |= value << (i % 2 * 16);
       }
+  return true;
 }
 
-void pack_f32(Node* node, int64_t lanes) {  // f32 [o, k * k * c] -> f32 [o_pad / lanes, k * k * c, lanes]
+bool pack_f32(Node* node, int64_t lanes, Arena* arena) {  // f32 [o, k * k * c] -> f32 [o_pad / lanes, k * k * c, lanes]
   const auto* weight = static_cast<const uint32_t*>(node->weight);
   const int64_t run = node->k * node->k * node->c;
-  node->packed.assign(static_cast<size_t>(padded(node->o) * run), 0);
+  if (!arena->take(static_cast<size_t>(padded(node->o) * run), &node->packed)) return false;
   for (int64_t o = 0; o < node->o; ++o)
     for (int64_t i = 0; i < run; ++i)
       node->packed[static_cast<size_t>(((o / lanes) * run + i) * lanes + o % lanes)] = weight[o * run + i];
+  return true;
 }
 
 }  // namespace
 
-void pack_node(Node* node, int isa) {
+bool pack_node(Node* node, int isa, Arena* arena) {
   // The vector kernels of conv_f32 run over the output channels of one group.
   const Choice choice = find_kernel(node->op, node->groups == 1 ? isa : kReference);
   node->kernel = choice.kernel;
   node->isa = choice.isa;
   const int64_t lanes = lanes_of(choice.isa);
-  if (lanes == 0) return;
-  if (node->op == Op::conv_bits) pack_bits(node, lanes);
-  if (node->op == Op::conv_int) pack_int(node, lanes);
-  if (node->op == Op::conv_f32 || node->op == Op::linear) pack_f32(node, lanes);
+  if (lanes == 0) return true;
+  if (node->op == Op::conv_bits) return pack_bits(node, lanes, arena);
+  if (node->op == Op::conv_int) return pack_int(node, lanes, arena);
+  if (node->op == Op::conv_f32 || node->op == Op::linear) return pack_f32(node, lanes, arena);
+  return true;
 }
 
 }  // namespace aoie

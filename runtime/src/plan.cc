@@ -1,9 +1,6 @@
 // Sizes of all values for one picture, and their places in the workspace.
-#include <cstdarg>
-#include <cstdio>
-
-#include "model.h"
 #include "ops/conv_bits/packed.h"
+#include "reader.h"
 #include "strips.h"
 
 namespace aoie {
@@ -87,11 +84,21 @@ bool fit(const Value& x, const Value& second) {
   return x.h == second.h && x.w == second.w && x.stride == second.stride;
 }
 
+struct Pixels {  // printed h x w
+  int64_t h, w;
+};
+
+void write(Writer* to, const Pixels& size) {
+  write(to, size.h);
+  write(to, " x ");
+  write(to, size.w);
+}
+
 struct Allocator {
   const Schedule& schedule;
   Plan* plan;
   uint64_t begin;
-  int live[kMaxValues];
+  int* live;
   int count = 0;
 
   bool overlaps(uint64_t at, uint64_t bytes) const {
@@ -142,7 +149,7 @@ struct Allocator {
 // share: a value may take the place of one that is no longer read.
 void place_values(const Schedule& schedule, uint64_t begin, bool share, Plan* plan) {
   plan->bytes = begin;
-  Allocator allocator{schedule, plan, begin, {}, 0};
+  Allocator allocator{schedule, plan, begin, plan->live, 0};
   for (size_t i = 0; i < schedule.steps.size(); ++i) {
     const Step& step = schedule.steps[i];
     if (step.out >= 0 && !allocator.reuse(step, int(i))) allocator.place(step.out);
@@ -161,18 +168,9 @@ uint64_t scratch_bytes(const Node& node, const Value& in) {
   return 0;
 }
 
-void Message::print(const char* format, ...) const {
-  if (text == nullptr || bytes == 0) return;
-  va_list list;
-  va_start(list, format);
-  std::vsnprintf(text, bytes, format, list);
-  va_end(list);
-}
-
 int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, const Message& message) {
   if (h < 1 || w < 1 || h > kMaxSide || w > kMaxSide) {
-    message.print("a picture has sides of 1 to %lld pixels; received h=%lld, w=%lld.", (long long)kMaxSide,
-                  (long long)h, (long long)w);
+    message.print("a picture has sides of 1 to ", kMaxSide, " pixels; received h=", h, ", w=", w, ".");
     return AOIE_BAD_SIZE;
   }
   Value& image = plan->values[0];
@@ -186,22 +184,21 @@ int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, cons
     const Value& x = plan->values[node.in[0]];
     Value& y = plan->values[node.out] = infer(node, x);
     if (y.h < 1 || y.w < 1) {
-      message.print(
-          "op %d (%s) has at least one output position; received a picture of %lld x %lld pixels (h, w). Larger, or "
-          "pad it.",
-          int(i) - 1, op_name(node.op), (long long)h, (long long)w);
+      message.print(Where{nullptr, int(i) - 1, op_name(node.op), {}},
+                    " has at least one output position; received a picture of ", Pixels{h, w},
+                    " pixels (h, w). Take a larger one, or pad it.");
       return AOIE_BAD_SIZE;
     }
     if (y.stride > kMaxTotalStride) {
-      message.print("op %d (%s): the product of the strides is at most %lld; received %lld.", int(i) - 1,
-                    op_name(node.op), (long long)kMaxTotalStride, (long long)y.stride);
+      message.print(Where{nullptr, int(i) - 1, op_name(node.op), {}}, ": the product of the strides is at most ",
+                    kMaxTotalStride, "; received ", y.stride, ".");
       return AOIE_BAD_SIZE;
     }
     const Value& second = plan->values[node.in[1]];
     if (node.inputs == 2 && !fit(x, second)) {
-      message.print("op %d (%s) takes two values of one size%s; received %lld x %lld and %lld x %lld.", int(i) - 1,
-                    op_name(node.op), x.type == second.type ? "" : ", or a vec on a 1 x 1 grid", (long long)x.h,
-                    (long long)x.w, (long long)second.h, (long long)second.w);
+      message.print(Where{nullptr, int(i) - 1, op_name(node.op), {}}, " takes two values of one size",
+                    (x.type == second.type ? "" : ", or a vec on a 1 x 1 grid"), "; received ", Pixels{x.h, x.w},
+                    " and ", Pixels{second.h, second.w}, ".");
       return AOIE_BAD_SIZE;
     }
   }
@@ -210,14 +207,13 @@ int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, cons
 
 int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, int tasks, Plan* plan, const Message& message) {
   if (model.fixed && (h != model.height || w != model.width)) {
-    message.print("the model takes pictures of exactly %lld x %lld pixels (h, w); received %lld x %lld. Resize first.",
-                  (long long)model.height, (long long)model.width, (long long)h, (long long)w);
+    message.print("the model takes pictures of exactly ", Pixels{model.height, model.width},
+                  " pixels (h, w); received ", Pixels{h, w}, ". Resize first.");
     return AOIE_BAD_SIZE;
   }
   if (model.block_px > 0 && (h < model.block_px || w < model.block_px)) {
-    message.print(
-        "a picture holds at least one block of %lld pixels; received %lld x %lld (h, w). Mirror it up to a block.",
-        (long long)model.block_px, (long long)h, (long long)w);
+    message.print("a picture holds at least one block of ", model.block_px, " pixels; received ", Pixels{h, w},
+                  " (h, w). Mirror it up to a block.");
     return AOIE_BAD_SIZE;
   }
   const int status = infer_shapes(model, h, w, plan, message);
@@ -241,10 +237,8 @@ int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, int task
     if (plan->strips) place_values(model.fused, begin, false, plan);
   }
   if (plan->bytes > kMaxWorkspace) {
-    message.print(
-        "a run needs at most 2^38 bytes of workspace; received %lld x %lld pixels (h, w), which need %llu. Cut the "
-        "picture into tiles.",
-        (long long)h, (long long)w, (unsigned long long)plan->bytes);
+    message.print("a run needs at most 2^38 bytes of workspace; received ", Pixels{h, w}, " pixels (h, w), which need ",
+                  plan->bytes, ". Cut the picture into tiles.");
     return AOIE_BAD_SIZE;
   }
   return AOIE_OK;

@@ -5,68 +5,71 @@
 
 namespace aoie {
 
-std::string shown(int64_t value) { return std::to_string(value); }
-std::string shown(const std::string& text) {
-  std::string out = "'";
-  for (size_t i = 0; i < text.size() && i < 60; ++i) out += text[i] >= 0x20 && text[i] < 0x7F ? text[i] : '?';
-  return out + "'";
-}
-std::string shown(const Json* value) {
-  if (value == nullptr) return "no such key";
-  switch (value->kind) {
-    case Json::kNull:
-      return "null";
-    case Json::kBool:
-      return value->truth ? "true" : "false";
-    case Json::kInteger:
-      return shown(value->integer);
-    case Json::kFloat:
-      return std::to_string(value->number);
+void write(Writer* to, const Json& value) {
+  const auto size = static_cast<size_t>(value.end - value.begin);
+  switch (value.kind) {
+    case Json::kAbsent:
+      return to->put(std::string_view("no such key"));
     case Json::kString:
-      return shown(value->text);
+      return write(to, Quoted{text_of(value)});
     case Json::kArray:
-      return "an array of " + std::to_string(value->items.size());
+      write(to, "an array of ");
+      return write(to, value.count());
+    case Json::kObject:
+      return write(to, "an object");
     default:
-      return "an object";
+      return write(to, std::string_view(value.begin, size < 60 ? size : 60));
   }
 }
-std::string shown(const std::vector<int64_t>& shape) {
-  std::string out = "[";
-  for (size_t i = 0; i < shape.size(); ++i)
-    out += (i ? ", " : "") + (shape[i] < 0 ? std::string("any") : shown(shape[i]));
-  return out + "]";
+
+void write(Writer* to, const Sides& sides) {
+  for (int i = 0; i < sides.count; ++i) {
+    write(to, i == 0 ? "[" : ", ");
+    sides.at[i] < 0 ? write(to, "any") : write(to, sides.at[i]);
+  }
+  write(to, "]");
 }
 
-void refuse_text(const std::string& rule, const std::string& received) {
-  throw Refusal(rule + "; received " + received + ".");
+void write(Writer* to, const Where& where) {
+  if (where.part != nullptr) return write(to, where.part);
+  write(to, where.key.exists() ? "tensor " : "op ");
+  where.key.exists() ? write(to, where.key) : write(to, where.index);
+  if (where.name == nullptr) return;
+  write(to, " (");
+  write(to, where.name);
+  write(to, ")");
 }
 
-const Json& object(const Json& table, const char* key, const char* where) {
-  const Json* value = table.find(key);
-  if (value == nullptr || value->kind != Json::kObject)
-    refuse(std::string(where) + ": '" + key + "' is a JSON object", value);
-  return *value;
+const char* dtype_name(Dtype dtype) {
+  static const char* const names[] = {"u64", "i16", "f32", "u8"};
+  return names[static_cast<int>(dtype)];
 }
 
-int64_t integer(const Json& table, const char* key, int64_t low, int64_t high, const std::string& where) {
-  const Json* value = table.find(key);
-  if (value == nullptr || value->kind != Json::kInteger || value->integer < low || value->integer > high)
-    refuse(where + ": '" + key + "' is an integer, " + shown(low) + " to " + shown(high), value);
-  return value->integer;
+bool Keys::object(const Json& table, const char* key, const char* where, Json* out) const {
+  *out = table.find(key);
+  return out->kind == Json::kObject || no->refuse(where, ": '", key, "' is a JSON object", kReceived, *out);
 }
 
-double number(const Json& table, const char* key, bool positive, const std::string& where) {
-  const Json* value = table.find(key);
-  const bool is_number = value != nullptr && (value->kind == Json::kInteger || value->kind == Json::kFloat);
-  if (!is_number || (positive && !(value->number > 0.0)))
-    refuse(where + ": '" + key + "' is a finite number" + (positive ? " above 0" : ""), value);
-  return value->number;
+bool Keys::integer(const Json& table, const char* key, int64_t low, int64_t high, const Where& where,
+                   int64_t* out) const {
+  const Json value = table.find(key);
+  if (value.kind != Json::kInteger || value.integer < low || value.integer > high)
+    return no->refuse(where, ": '", key, "' is an integer, ", low, " to ", high, kReceived, value);
+  *out = value.integer;
+  return true;
 }
 
-std::string string(const Json& table, const char* key, const std::string& where) {
-  const Json* value = table.find(key);
-  if (value == nullptr || value->kind != Json::kString) refuse(where + ": '" + key + "' is a string", value);
-  return value->text;
+bool Keys::number(const Json& table, const char* key, bool positive, const Where& where, double* out) const {
+  const Json value = table.find(key);
+  *out = value.is_number() ? value.number() : 0.0;
+  if (!value.is_number() || (positive && !(*out > 0.0)))
+    return no->refuse(where, ": '", key, "' is a finite number", (positive ? " above 0" : ""), kReceived, value);
+  return true;
+}
+
+bool Keys::string(const Json& table, const char* key, const Where& where, Json* out) const {
+  *out = table.find(key);
+  return out->kind == Json::kString || no->refuse(where, ": '", key, "' is a string", kReceived, *out);
 }
 
 uint64_t little(const unsigned char* at, int bytes) {
@@ -75,51 +78,72 @@ uint64_t little(const unsigned char* at, int bytes) {
   return value;
 }
 
-float Entry::float32(const char* key) const {
-  const double value = number(json, key, false, where);
+bool Entry::float32(const char* key, float* out) const {
+  double value;
+  if (!Keys{no}.number(json, key, false, where, &value)) return false;
   if (value > double{FLT_MAX} || value < -double{FLT_MAX})
-    refuse(where + ": '" + key + "' is in the range of float32", json.find(key));
-  return static_cast<float>(value);
+    return no->refuse(where, ": '", key, "' is in the range of float32", kReceived, json.find(key));
+  *out = static_cast<float>(value);
+  return true;
 }
 
-const Tensor& Entry::tensor(const char* key, const char* dtype, const std::vector<int64_t>& want) const {
-  const std::string name = string(json, key, where);
-  const auto found = tensors.find(name);
-  if (found == tensors.end()) refuse(where + ": '" + key + "' names a tensor of the file", name);
-  const Tensor& tensor = found->second;
-  if (tensor.dtype != dtype) refuse(where + ": '" + key + "' has dtype " + dtype, tensor.dtype);
-  bool fits = tensor.shape.size() == want.size();
-  for (size_t i = 0; fits && i < want.size(); ++i) fits = want[i] < 0 || want[i] == tensor.shape[i];
-  if (!fits) refuse(where + ": '" + key + "' has shape " + shown(want), tensor.shape);
-  return tensor;
+bool Entry::tensor(const char* key, Dtype dtype, const Sides& want, const Tensor** out) const {
+  Json name;
+  if (!Keys{no}.string(json, key, where, &name)) return false;
+  size_t low = 0, high = tensors.size();
+  while (low < high) {
+    const size_t middle = (low + high) / 2;
+    if (compare(tensors[middle].name, name) < 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  if (low == tensors.size() || compare(tensors[low].name, name) != 0)
+    return no->refuse(where, ": '", key, "' names a tensor of the file", kReceived, name);
+  const Tensor& tensor = tensors[low];
+  if (tensor.dtype != dtype)
+    return no->refuse(where, ": '", key, "' has dtype ", dtype_name(dtype), kReceived, dtype_name(tensor.dtype));
+  bool fits = tensor.shape.count == want.count;
+  for (int i = 0; fits && i < want.count; ++i) fits = want.at[i] < 0 || want.at[i] == tensor.shape.at[i];
+  if (!fits) return no->refuse(where, ": '", key, "' has shape ", want, kReceived, tensor.shape);
+  *out = &tensor;
+  return true;
 }
 
-std::vector<float> Entry::floats(const char* key, const std::vector<int64_t>& want) const {
-  const Tensor& found = tensor(key, "f32", want);
-  const size_t row = static_cast<size_t>(found.shape.back()), rows = static_cast<size_t>(found.count) / row;
-  const size_t padded = (row + kPad - 1) / kPad * kPad;
-  std::vector<float> out(rows * padded, 0.0f);
-  for (size_t i = 0; i < rows; ++i) std::memcpy(&out[i * padded], found.data + i * row * 4, row * 4);
-  return out;
+bool Entry::floats(const char* key, const Sides& want, Span<const float>* out) const {
+  const Tensor* found;
+  if (!tensor(key, Dtype::f32, want, &found)) return false;
+  const size_t row = static_cast<size_t>(found->shape.at[found->shape.count - 1]);
+  const size_t rows = static_cast<size_t>(found->count) / row, padded = (row + kPad - 1) / kPad * kPad;
+  if (padded == row) {
+    *out = {reinterpret_cast<const float*>(found->data), rows * row};
+    return true;
+  }
+  Span<float> copy;
+  if (!arena->take(rows * padded, &copy)) return no->no_memory(arena->peak_bytes());
+  for (size_t i = 0; i < rows; ++i) std::memcpy(&copy[i * padded], found->data + i * row * 4, row * 4);
+  *out = {copy.data(), copy.size()};
+  return true;
 }
 
 namespace {
 const char* const kTypes[] = {"u8 image", "i8 image", "bits", "f32", "vec"};
 }
 
-void Entry::expect(const Shape& value, int type) const {
-  if (value.type != type) refuse_text(where + " reads a value of type " + kTypes[type], kTypes[value.type]);
+bool Entry::expect(const Shape& value, int type) const {
+  return value.type == type ||
+         no->refuse(where, " reads a value of type ", kTypes[type], kReceived, kTypes[value.type]);
 }
 
-void Entry::expect_float(const Shape& value) const {
-  if (value.type != AOIE_F32 && value.type != AOIE_VEC)
-    refuse_text(where + " reads a value of type f32 or vec", kTypes[value.type]);
+bool Entry::expect_float(const Shape& value) const {
+  return value.type == AOIE_F32 || value.type == AOIE_VEC ||
+         no->refuse(where, " reads a value of type f32 or vec", kReceived, kTypes[value.type]);
 }
 
-void Entry::expect_same(const Shape& x, const Shape& y) const {
-  if (x.type != y.type || x.c != y.c)
-    refuse_text(where + " takes two values of one shape", std::string(kTypes[x.type]) + " of " + shown(x.c) +
-                                                              " channels and " + kTypes[y.type] + " of " + shown(y.c));
+bool Entry::expect_same(const Shape& x, const Shape& y) const {
+  return (x.type == y.type && x.c == y.c) ||
+         no->refuse(where, " takes two values of one shape", kReceived, kTypes[x.type], " of ", x.c, " channels and ",
+                    kTypes[y.type], " of ", y.c);
 }
 
 }  // namespace aoie

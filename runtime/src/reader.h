@@ -3,72 +3,98 @@
 #define AOIENET_READER_H_
 
 #include <cstdint>
-#include <map>
-#include <string>
-#include <vector>
+#include <initializer_list>
 
 #include "json.h"
 #include "model.h"
 
 namespace aoie {
 
+enum class Dtype : uint8_t { u64, i16, f32, u8 };
+
+struct Sides {  // of a tensor; as a wish, -1 leaves a dimension open
+  int count = 0;
+  int64_t at[4] = {};
+  Sides() = default;
+  Sides(std::initializer_list<int64_t> sides) {
+    for (const int64_t side : sides) at[count++] = side;
+  }
+};
+
 struct Tensor {
-  std::string dtype;
-  std::vector<int64_t> shape;
+  Json name;
+  Dtype dtype = Dtype::u8;
+  Sides shape;
   uint64_t offset = 0, bytes = 0;
   int64_t count = 0;
   const unsigned char* data = nullptr;
 };
-using Tensors = std::map<std::string, Tensor>;
 
 struct Shape {  // of a value, before a picture is known
   int type = -1;
   int64_t j = 1, c = 0;
 };
 
-std::string shown(int64_t value);
-std::string shown(const std::string& text);
-std::string shown(const Json* value);
-std::string shown(const std::vector<int64_t>& shape);
+void write(Writer* to, const Sides& sides);
+void write(Writer* to, const Json& value);
 
-// Throw Refusal: rule, received value.
-[[noreturn]] void refuse_text(const std::string& rule, const std::string& received);
-template <typename T>
-[[noreturn]] void refuse(const std::string& rule, const T& received) {
-  refuse_text(rule, shown(received));
-}
+struct Where {  // what a refusal speaks of: a part of the header, an op of the graph, a tensor
+  const char* part = nullptr;
+  int index = -1;
+  const char* name = nullptr;  // of the op, when it is known
+  Json key = {};
 
-// The value of a key, or a refusal that begins with where.
-const Json& object(const Json& table, const char* key, const char* where);
-int64_t integer(const Json& table, const char* key, int64_t low, int64_t high, const std::string& where);
-double number(const Json& table, const char* key, bool positive, const std::string& where);
-std::string string(const Json& table, const char* key, const std::string& where);
+  static Where op(int index) { return {nullptr, index, nullptr, {}}; }
+  static Where tensor(const Json& name) { return {nullptr, -1, nullptr, name}; }
+};
+void write(Writer* to, const Where& where);
+
+struct GraphOps {};  // the names of all ops
+void write(Writer* to, GraphOps);
+
+const char* dtype_name(Dtype dtype);
+
+// Keys of JSON objects. Every function says no where a rule is broken; the refusal begins with where.
+struct Keys {
+  Refusal* no;
+
+  bool object(const Json& table, const char* key, const char* where, Json* out) const;
+  bool integer(const Json& table, const char* key, int64_t low, int64_t high, const Where& where, int64_t* out) const;
+  bool number(const Json& table, const char* key, bool positive, const Where& where, double* out) const;
+  bool string(const Json& table, const char* key, const Where& where, Json* out) const;
+};
 
 uint64_t little(const unsigned char* at, int bytes);  // unsigned little-endian
 
 // One entry of the graph.
 struct Entry {
   const Json& json;
-  const Tensors& tensors;
-  std::string where;
+  const Span<Tensor>& tensors;  // by name
+  const Where& where;
   bool fixed;  // every picture has the size of "input"
+  Arena* arena;
+  Refusal* no;
 
-  int64_t integer(const char* key, int64_t low, int64_t high) const {
-    return aoie::integer(json, key, low, high, where);
+  bool has(const char* key) const { return json.find(key).exists(); }
+  bool integer(const char* key, int64_t low, int64_t high, int64_t* out) const {
+    return Keys{no}.integer(json, key, low, high, where, out);
   }
-  float float32(const char* key) const;
-  // want: -1 leaves a dimension open.
-  const Tensor& tensor(const char* key, const char* dtype, const std::vector<int64_t>& want) const;
-  // An f32 tensor, its last dimension padded with 0 to a multiple of kPad.
-  std::vector<float> floats(const char* key, const std::vector<int64_t>& want) const;
-  void expect(const Shape& value, int type) const;
-  void expect_float(const Shape& value) const;  // f32 or vec
-  void expect_same(const Shape& x, const Shape& y) const;
+  bool float32(const char* key, float* out) const;
+  bool tensor(const char* key, Dtype dtype, const Sides& want, const Tensor** out) const;
+  // An f32 tensor, its last dimension padded with 0 to a multiple of kPad; in place where it is one already.
+  bool floats(const char* key, const Sides& want, Span<const float>* out) const;
+  bool expect(const Shape& value, int type) const;
+  bool expect_float(const Shape& value) const;  // f32 or vec
+  bool expect_same(const Shape& x, const Shape& y) const;
+  template <typename... T>
+  bool refuse(const T&... pieces) const {
+    return no->refuse(where, pieces...);
+  }
 };
 
-// Checks the keys and tensors of node->op (op, inputs and ids are known), fills the node, returns what it writes.
+// Checks the keys and tensors of node->op (op, inputs and ids are known), fills the node and what it writes.
 // Sizes are not known here: infer_shapes checks them.
-Shape check_op(const Entry& entry, Node* node, const Shape& x, const Shape& y);
+bool check_op(const Entry& entry, Node* node, const Shape& x, const Shape& y, Shape* out);
 
 }  // namespace aoie
 #endif  // AOIENET_READER_H_

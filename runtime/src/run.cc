@@ -139,9 +139,9 @@ void run_step(const Step& step, const Plan& plan, const uint8_t* image, unsigned
   if (begin < end) run_rows(step, plan, image, workspace, task, begin, end);
 }
 
-// All steps behind the transform, strip by strip (strips.h).
-void run_strips(const aoie::Schedule& schedule, const Plan& plan, unsigned char* workspace) {
-  const std::vector<Step>& steps = schedule.steps;
+// All steps behind the transform, strip by strip (strips.h). Its 16 KB of stack are taken only where it runs.
+__attribute__((noinline)) void run_strips(const aoie::Schedule& schedule, const Plan& plan, unsigned char* workspace) {
+  const aoie::Span<Step>& steps = schedule.steps;
   aoie::Progress progress;
   progress.ready[steps[0].out] = plan.values[steps[0].out].h;
   const Value& first = plan.values[steps[1].node->out];
@@ -171,25 +171,34 @@ void run_task(void* argument, int index) {
   run_step(*job.step, *job.plan, job.image, job.workspace, index, job.tasks);
 }
 
+// A plan on the stack, as large as the model needs: 5 KB for a small network, 78 KB for the largest.
+template <int kValues, typename F>
+__attribute__((noinline)) int in_frame(F f) {
+  Value values[kValues];
+  int live[kValues];
+  Plan plan{values, live};
+  return f(plan);
+}
+
+template <typename F>
+int with_plan(const aoie_model& model, F f) {
+  if (model.value_count <= 64) return in_frame<64>(f);
+  if (model.value_count <= 256) return in_frame<256>(f);
+  return in_frame<aoie::kMaxValues>(f);
+}
+
 struct Threads {
   int tasks = 1;
   aoie_parallel_for parallel_for = nullptr;
   void* context = nullptr;
 };
 
-int run_all(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, void* workspace, uint64_t bytes,
-            bool keep, float* out, const Threads& threads = {}) {
-  if (model == nullptr || image == nullptr || workspace == nullptr) return AOIE_BAD_ARGUMENT;
-  Plan plan;
-  const int status = aoie::make_plan(*model, h, w, keep, threads.tasks, &plan, {nullptr, 0});
-  if (status != AOIE_OK) return status;
-  if (bytes < plan.bytes || reinterpret_cast<uintptr_t>(workspace) % AOIE_WORKSPACE_ALIGN != 0)
-    return AOIE_BAD_ARGUMENT;
-  auto* memory = static_cast<unsigned char*>(workspace);
-  const std::vector<Step>& steps = (keep ? model->plain : model->fused).steps;
+int run_steps(const aoie_model& model, const Plan& plan, const uint8_t* image, unsigned char* memory, bool keep,
+              float* out, const Threads& threads) {
+  const aoie::Span<Step>& steps = (keep ? model.plain : model.fused).steps;
   if (plan.strips) {
     run_rows(steps[0], plan, image, memory, 0, 0, plan.values[steps[0].node->out].h);
-    run_strips(model->fused, plan, memory);
+    run_strips(model.fused, plan, memory);
   }
   for (size_t i = 0; i < steps.size() && !plan.strips; ++i) {
     Job job{&steps[i], &plan, i == 0 ? image : nullptr, memory, threads.tasks};
@@ -198,9 +207,21 @@ int run_all(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w,
     else
       threads.parallel_for(threads.context, &run_task, &job, threads.tasks);
   }
-  const Value& result = plan.values[model->nodes.back().out];
-  if (out != nullptr) std::memcpy(out, memory + result.offset, result.bytes);
+  const Value& result = plan.values[model.nodes.back().out];
+  if (out != nullptr) std::memcpy(out, memory + result.offset, static_cast<size_t>(result.bytes));
   return AOIE_OK;
+}
+
+int run_all(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, void* workspace, uint64_t bytes,
+            bool keep, float* out, const Threads& threads = {}) {
+  if (model == nullptr || image == nullptr || workspace == nullptr) return AOIE_BAD_ARGUMENT;
+  return with_plan(*model, [&](Plan& plan) -> int {
+    const int status = aoie::make_plan(*model, h, w, keep, threads.tasks, &plan, {nullptr, 0});
+    if (status != AOIE_OK) return status;
+    if (bytes < plan.bytes || reinterpret_cast<uintptr_t>(workspace) % AOIE_WORKSPACE_ALIGN != 0)
+      return AOIE_BAD_ARGUMENT;
+    return run_steps(*model, plan, image, static_cast<unsigned char*>(workspace), keep, out, threads);
+  });
 }
 
 }  // namespace
@@ -219,8 +240,8 @@ const char* aoie_status_text(int status) {
 }
 
 const char* aoie_header(const aoie_model* model, size_t* bytes) {
-  if (bytes != nullptr) *bytes = model == nullptr ? 0 : model->header.size();
-  return model == nullptr ? nullptr : model->header.data();
+  if (bytes != nullptr) *bytes = model == nullptr ? 0 : model->header_bytes;
+  return model == nullptr ? nullptr : model->header;
 }
 
 int aoie_channels(const aoie_model* model) { return model == nullptr ? 0 : static_cast<int>(model->channels); }
@@ -229,18 +250,22 @@ const char* aoie_isa_name(const aoie_model* model) { return model == nullptr ? n
 
 int aoie_plan(const aoie_model* model, int64_t h, int64_t w, aoie_plan_result* out, char* message,
               size_t message_bytes) {
-  if (model == nullptr || out == nullptr) return AOIE_BAD_ARGUMENT;
+  const aoie::Message say{message, message_bytes};
+  if (model == nullptr || out == nullptr) {
+    say.print("model and out are not NULL; received NULL.");
+    return AOIE_BAD_ARGUMENT;
+  }
   *out = aoie_plan_result{};
-  Plan plan;
-  int status = aoie::make_plan(*model, h, w, false, 1, &plan, {message, message_bytes});
-  if (status != AOIE_OK) return status;
-  const Value result = plan.values[model->nodes.back().out];
-  *out = {static_cast<int32_t>(result.h), static_cast<int32_t>(result.w), static_cast<int32_t>(result.c), plan.bytes,
-          0};
-  plan.bytes = 0;
-  status = aoie::make_plan(*model, h, w, true, 1, &plan, {nullptr, 0});
-  out->trace_bytes = status == AOIE_OK ? plan.bytes : 0;  // 0: this picture is too large to trace
-  return AOIE_OK;
+  return with_plan(*model, [&](Plan& plan) -> int {
+    int status = aoie::make_plan(*model, h, w, false, 1, &plan, say);
+    if (status != AOIE_OK) return status;
+    const Value result = plan.values[model->nodes.back().out];
+    *out = {static_cast<int32_t>(result.h), static_cast<int32_t>(result.w), static_cast<int32_t>(result.c), plan.bytes,
+            0};
+    status = aoie::make_plan(*model, h, w, true, 1, &plan, {nullptr, 0});
+    out->trace_bytes = status == AOIE_OK ? plan.bytes : 0;  // 0: this picture is too large to trace
+    return AOIE_OK;
+  });
 }
 
 int aoie_run(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, void* workspace,
@@ -259,8 +284,13 @@ int aoie_run_parallel(const aoie_model* model, const uint8_t* image, int64_t h, 
 
 uint64_t aoie_parallel_bytes(const aoie_model* model, int64_t h, int64_t w, int tasks) {
   if (model == nullptr || tasks < 1 || tasks > aoie::kMaxTasks) return 0;
-  Plan plan;
-  return aoie::make_plan(*model, h, w, false, tasks, &plan, {nullptr, 0}) == AOIE_OK ? plan.bytes : 0;
+  uint64_t bytes = 0;
+  with_plan(*model, [&](Plan& plan) -> int {
+    const int status = aoie::make_plan(*model, h, w, false, tasks, &plan, {nullptr, 0});
+    if (status == AOIE_OK) bytes = plan.bytes;
+    return status;
+  });
+  return bytes;
 }
 
 int aoie_trace(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, void* workspace,
@@ -273,18 +303,19 @@ int aoie_value_count(const aoie_model* model) { return model == nullptr ? 0 : mo
 int aoie_value_at(const aoie_model* model, int64_t h, int64_t w, int index, aoie_value* out) {
   if (model == nullptr || out == nullptr || index < 0 || index >= model->value_count) return AOIE_BAD_ARGUMENT;
   if (model->last_use[static_cast<size_t>(index)] < 0) return AOIE_BAD_ARGUMENT;  // an id that the graph does not use
-  Plan plan;
-  const int status = aoie::make_plan(*model, h, w, true, 1, &plan, {nullptr, 0});
-  if (status != AOIE_OK) return status;
-  const Value& v = plan.values[index];
-  out->type = v.type;
-  out->planes = static_cast<int32_t>(v.j);
-  out->h = static_cast<int32_t>(v.h);
-  out->w = static_cast<int32_t>(v.w);
-  out->channels = static_cast<int32_t>(v.c);
-  out->words = static_cast<int32_t>(v.words);
-  out->offset = v.offset;
-  out->bytes = v.bytes;
-  return AOIE_OK;
+  return with_plan(*model, [&](Plan& plan) -> int {
+    const int status = aoie::make_plan(*model, h, w, true, 1, &plan, {nullptr, 0});
+    if (status != AOIE_OK) return status;
+    const Value& v = plan.values[index];
+    out->type = v.type;
+    out->planes = static_cast<int32_t>(v.j);
+    out->h = static_cast<int32_t>(v.h);
+    out->w = static_cast<int32_t>(v.w);
+    out->channels = static_cast<int32_t>(v.c);
+    out->words = static_cast<int32_t>(v.words);
+    out->offset = v.offset;
+    out->bytes = v.bytes;
+    return AOIE_OK;
+  });
 }
 }

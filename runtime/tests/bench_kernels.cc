@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "heap_arena.h"
 #include "model.h"
 #include "model_builder.h"
 
@@ -35,8 +36,9 @@ void bench(Op op, int isa, int64_t h, int64_t w, int64_t c, int64_t o, int64_t j
   std::vector<float> constants(static_cast<size_t>(16 * (o + c + 64)), 0.5f), out(static_cast<size_t>(h * w * (o + c)));
   std::vector<uint64_t> scratch(static_cast<size_t>((w + 64) * (c + 8) * k * j + 4 * (w + 16)));
   aoie::Node node;
+  aoie_test::HeapArena arena;
   node.op = op, node.k = node.kw = k, node.c = c, node.o = o, node.weight = weight.data();
-  aoie::pack_node(&node, isa);
+  if (!pack_node(&node, isa, &arena)) std::abort();
   aoie::OpArgs args{};
   args.in0 = args.in1 = in.data(), args.out = out.data(), args.scratch = scratch.data();
   args.j = j, args.h = h, args.w = w, args.c = c, args.p64 = (c + 63) / 64, args.oh = (h + s - 1) / s,

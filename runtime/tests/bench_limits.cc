@@ -6,10 +6,11 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <string>
+#include <deque>
 #include <vector>
 
 #include "cpu.h"
+#include "heap_arena.h"
 #include "limits.h"
 #include "model.h"
 #include "model_builder.h"
@@ -32,6 +33,7 @@ struct Convolution {
   Shape shape;
   std::vector<uint64_t> in, weight, scratch, bits, flips;
   std::vector<float> ones, plane_scale, out;
+  aoie_test::HeapArena arena;
   aoie::Node node;
   aoie::OpArgs args{};
   aoie::Tail tail{};
@@ -51,8 +53,8 @@ struct Convolution {
     flips.assign(static_cast<size_t>(2 * words), 0);
     node.op = aoie::Op::conv_bits;
     node.k = node.kw = t.k, node.c = t.c, node.o = t.c, node.j = t.planes, node.weight = weight.data();
-    node.plane_scale = plane_scale;
-    pack_node(&node, isa);
+    node.plane_scale = {plane_scale.data(), plane_scale.size()};
+    if (!pack_node(&node, isa, &arena)) std::abort();
     args.in0 = in.data(), args.out = out.data(), args.scratch = scratch.data();
     args.j = t.planes, args.h = args.w = t.side, args.c = t.c, args.p64 = words;
     args.oh = args.ow = side, args.o = args.o_pad = t.c;
@@ -95,12 +97,11 @@ double peak_rate(double (*loop)(int64_t)) {
 
 int main(int count, char** words) {
   const int rounds = count > 1 ? std::atoi(words[1]) : 15;
-  std::string why;
-  const int isa = count > 2 ? aoie::choose_isa(words[2], &why) : aoie::kAvx512;
+  const int isa = count > 2 ? aoie::choose_isa(words[2], {nullptr, 0}) : aoie::kAvx512;
   if (isa != aoie::kAvx512 && isa != aoie::kAvx2) return std::fprintf(stderr, "takes rounds, then avx512 or avx2\n"), 1;
   if (!aoie::isa_usable(isa)) return std::fprintf(stderr, "this machine lacks %s\n", aoie::isa_name(isa)), 1;
   double (*peak)(int64_t) = isa == aoie::kAvx512 ? aoie_limits::popcount_avx512 : aoie_limits::shuffle_avx2;
-  std::vector<Convolution> all;
+  std::deque<Convolution> all;  // they stay where they are
   for (const int64_t c : {64, 128, 256, 512})
     for (const bool tail : {false, true}) {
       const int64_t side = c == 64 ? 56 : c == 128 ? 28 : c == 256 ? 28 : 14;
@@ -109,7 +110,6 @@ int main(int count, char** words) {
       all.emplace_back(Shape{c, side, 3, 1, 2, false, tail}, isa);
       all.emplace_back(Shape{c, side, 1, 1, 1, false, tail}, isa);
     }
-  for (auto& conv : all) conv.args.tail = conv.shape.tail ? &conv.tail : nullptr;  // they moved into the vector
   std::vector<double> peaks;
   std::vector<std::vector<double>> ratios(all.size()), rates(all.size());
   for (int round = -1; round < rounds; ++round)

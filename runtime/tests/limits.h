@@ -1,5 +1,5 @@
-// What bench_limits.cc measures against. Each loop does `repeats` rounds in inline assembly, so that no compiler decides
-// where the sums stand, and returns the binary multiply-adds that it did.
+// What bench_limits.cc measures against. Each loop does `repeats` rounds in inline assembly, so that no compiler
+// decides where the sums stand, and returns the binary multiply-adds that it did.
 #ifndef AOIENET_TESTS_LIMITS_H_
 #define AOIENET_TESTS_LIMITS_H_
 

@@ -85,7 +85,7 @@ inline std::vector<unsigned char> small_file(int c, int o, int planes) {
   m.op("\"op\":\"slopes\",\"in\":[1],\"out\":2,\"pos\":" + m.floats(random, {c}) + ",\"pos_shift\":" +
        m.floats(random, {c}) + ",\"neg\":" + m.floats(random, {c}) + ",\"neg_shift\":" + m.floats(random, {c}));
   std::vector<unsigned char> flip(static_cast<size_t>(planes * c));
-  for (auto& f : flip) f = random.next() >> 63;
+  for (auto& f : flip) f = static_cast<unsigned char>(random.next() >> 63);
   m.op("\"op\":\"binarize\",\"in\":[2],\"out\":3,\"threshold\":" + m.floats(random, {planes, c}) +
        ",\"flip\":" + m.add("u8", {planes, c}, flip.data(), flip.size()));
   const int words = (c + 63) / 64;

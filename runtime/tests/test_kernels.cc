@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cpu.h"
+#include "heap_arena.h"
 #include "model.h"
 #include "model_builder.h"
 
@@ -58,6 +59,7 @@ void check(const Case& t, const std::vector<float>& scales) {
   const int64_t o_pad = (t.o + aoie::kPad - 1) / aoie::kPad * aoie::kPad, pad = t.k / 2, pad_w = t.kw / 2;
   const auto bits = random_bits(random, t.j * t.h * t.w, t.c), weight = random_bits(random, t.o * t.k * t.kw, t.c);
   Node node;
+  aoie_test::HeapArena arena;
   node.op = aoie::Op::conv_bits;
   node.k = t.k;
   node.kw = t.kw;
@@ -68,12 +70,12 @@ void check(const Case& t, const std::vector<float>& scales) {
   const int64_t oh = (t.h + 2 * pad - t.k) / t.s + 1, ow = (t.w + 2 * pad_w - t.kw) / t.s + 1, count = oh * ow * t.o;
   node.j = t.j;
   node.pw = pad_w;
-  node.plane_scale = scales;
+  node.plane_scale = {scales.data(), scales.size()};
 
   std::vector<float> want;
   for (int isa = 0; isa < aoie::kIsaCount; ++isa) {
     if (!aoie::isa_usable(isa)) continue;
-    pack_node(&node, isa);
+    if (!pack_node(&node, isa, &arena)) std::abort();
     std::vector<float> out(static_cast<size_t>(count + kGuard), 12345.0f);
     std::vector<uint64_t> scratch(static_cast<size_t>(scratch_of(node, t.h, t.w, t.j) / 8 + 1));
     aoie::OpArgs args{};
@@ -99,6 +101,7 @@ void check_conv_int(const Case& t) {
   for (auto& v : image) v = static_cast<int8_t>(random.next() >> 56);
   for (auto& v : weight) v = static_cast<int16_t>(random.next() >> 48);
   Node node;
+  aoie_test::HeapArena arena;
   node.op = aoie::Op::conv_int;
   node.k = node.kw = t.k, node.c = t.c, node.o = t.o, node.p = t.k / 2, node.weight = weight.data();
   const auto scale = random_floats(random, o_pad), bias = random_floats(random, o_pad);
@@ -110,7 +113,7 @@ void check_conv_int(const Case& t) {
   std::vector<float> want;
   for (int isa = 0; isa < aoie::kIsaCount; ++isa) {
     if (!aoie::isa_usable(isa)) continue;
-    pack_node(&node, isa);
+    if (!pack_node(&node, isa, &arena)) std::abort();
     std::vector<float> out(static_cast<size_t>(args.oh * args.ow * t.o + kGuard), 12345.0f);
     std::vector<uint64_t> scratch(static_cast<size_t>(scratch_of(node, t.h, t.w, 1) / 8 + 1));
     args.out = out.data(), args.scratch = scratch.data(), args.packed = node.packed.data();
@@ -166,7 +169,9 @@ bool strips_equal_steps(const std::vector<unsigned char>& file) {
   std::vector<uint8_t> image(static_cast<size_t>(h * w));
   Random random;
   for (auto& u : image) u = static_cast<uint8_t>(random.next() >> 56);
-  aoie::Plan plan;
+  std::vector<aoie::Value> values(aoie::kMaxValues);
+  std::vector<int> live(aoie::kMaxValues);
+  aoie::Plan plan{values.data(), live.data()};
   aoie_plan_result sizes;
   bool equal = make_plan(*model, h, w, false, 1, &plan, {nullptr, 0}) == AOIE_OK && plan.strips &&
                aoie_plan(model, h, w, &sizes, nullptr, 0) == AOIE_OK;

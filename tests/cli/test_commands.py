@@ -4,7 +4,6 @@ import csv
 import json
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -221,21 +220,14 @@ def test_demo_scores_a_small_surface(model, tmp_path):
     assert "cracks found   0 of 1" in shown and "missed" in shown
 
 
-def test_help_is_fast_and_lists_the_verbs():
-    command = [sys.executable, "-c", "from aoienet.cli import main; main()", "--help"]
-    times = []
-    for _ in range(3):
-        before = time.perf_counter()
-        made = subprocess.run(command, capture_output=True, text=True)
-        times.append(time.perf_counter() - before)
+def test_help_lists_the_verbs_and_loads_nothing_heavy():
+    heavy = ("numpy", "scipy", "skimage", "PIL", "tifffile", "onnxruntime", "jinja2", "torch")
+    code = f"import atexit, sys; atexit.register(lambda: print([m for m in {heavy} if m in sys.modules])); from aoienet.cli import main; main()"
+    made = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True)
+    assert made.returncode == 0
     for verb in ("scan", "classify", "demo", "doctor", "models", "info"):
         assert verb in made.stdout
-    assert made.returncode == 0 and min(times) < 0.6  # 0.3 s on a quiet machine
-    loaded = subprocess.run(
-        [sys.executable, "-c", "import sys, aoienet.cli; print('numpy' in sys.modules, 'torch' in sys.modules)"],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert loaded.stdout.split() == ["False", "False"]
+    assert made.stdout.rstrip().endswith("[]")
 
 
 def test_version_is_printed():

@@ -9,6 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from aoienet.cli import app
+from aoienet.engine import Model
 from aoienet.scan.sources import open_source
 from aoienet.scan.sources.cost import aligned_rows, reading_cost
 
@@ -87,3 +88,24 @@ def test_a_broken_picture_is_an_error_of_one_line(tmp_path):
     (tmp_path / "a.tif").write_bytes(b"II*\0\xff\xff\xff\x7f")
     done = CliRunner().invoke(app, ["info", str(tmp_path / "a.tif")])
     assert done.exit_code == 1 and done.stderr.count("\n") == 1 and "a.tif" in done.stderr
+
+
+def test_a_model_tells_its_weights_and_its_memory(monkeypatch):
+    monkeypatch.setenv("AOIENET_ISA", "reference")
+    document = told("crack_blocks")
+    scan, weights, needed = document["scan"], document["weight_bytes"], document["memory"]
+    assert sum(weights.values()) == sum(document["tensor_bytes"].values()) and weights["binary"] > 0
+    assert (
+        weights["binary"] == document["tensor_bytes"]["u64"] and weights["integer"] == document["tensor_bytes"]["i16"]
+    )
+    model = Model.open(document["file"])
+    tile = scan["block_px"] + (1024 - scan["block_px"]) // scan["block_stride_px"] * scan["block_stride_px"]
+    tile += 2 * scan["halo_px"]
+    assert needed["isa"] == "reference" and needed["model_bytes"] == model.model_bytes > 10_000
+    assert needed["workspace_bytes"] == {
+        "input 256 x 256 px": model.workspace_bytes(256, 256),
+        f"block {scan['block_px']} x {scan['block_px']} px": model.workspace_bytes(*[scan["block_px"]] * 2),
+        f"tile {tile} x {tile} px": model.workspace_bytes(tile, tile),
+    }
+    said = words("neu_cls")
+    assert "weights: binary" in said and "memory: model" in said and "block" not in said.split("memory:")[1]

@@ -9,8 +9,7 @@ torch = pytest.importorskip("torch")
 
 from aoienet.cli import app  # noqa: E402
 from aoienet.engine import Model  # noqa: E402
-from aoienet.models import create_model  # noqa: E402
-from aoienet.train import recipes, runs  # noqa: E402
+from aoienet.train import networks, recipes, runs  # noqa: E402
 
 RESULT = {
     "accuracy": 0.75,
@@ -33,26 +32,33 @@ RESULT = {
     "auc": 0.9,
     "test": {"deepcrack256": {"clean_dropped": {"value": 0.5, "count": 1, "of": 2, "interval95": [0.0, 1.0]}}},
     "split": "by photograph",
-    "command": "aoienet train --recipe crack_blocks",
+    "command": "aoienet train --recipe blocks",
     "threshold": -0.5,
     "temperature": 1.5,
+    "certificate": {
+        "threshold": -0.5,
+        "photographs": 20,
+        "cracks": 40,
+        "cracks_missed": 3,
+        "photographs_with_a_missed_crack": 2,
+        "photographs_with_a_missed_crack_at_most": 0.283,
+        "photographs_without_any_crack_found": 0,
+        "photographs_without_any_crack_found_at_most": 0.139,
+    },
 }
 
 
 @pytest.fixture
 def run_folder(tmp_path):
-    recipe = recipes.get("crack_blocks")
+    recipe = recipes.get("blocks")
     torch.manual_seed(0)
-    kwargs = {"num_classes": 2, "in_channels": 1}
-    net = create_model(recipe.model, **kwargs)
+    net = networks.build(recipe)
     with torch.no_grad():
         net.train()(torch.randint(-127, 128, (2, 1, 128, 128)).float())
     folder = tmp_path / "run"
     folder.mkdir()
-    document = {"recipe": runs.recipe_dict(recipe), "model_name": recipe.model, "model_kwargs": kwargs}
-    runs.save_checkpoint(
-        folder, document | {"state": net.state_dict(), "epoch": 1, "random": runs.random_states(), "history": []}
-    )
+    document = {"recipe": recipes.recipe_dict(recipe), "state": net.state_dict(), "epoch": 1}
+    runs.save_checkpoint(folder, document | {"random": runs.random_states(), "history": []})
     runs.write_json(folder / "result.json", RESULT | {"at_threshold": {k: RESULT[k] for k in ("per_class", "classes")}})
     return folder
 
@@ -70,6 +76,9 @@ def test_pack_writes_file_and_card_and_verify_finds_no_differing_bit(run_folder,
     assert model.scan["threshold"] == -0.5 and model.scan["halo_px"] == 64
     text = out.with_suffix(".md").read_text()
     assert "75.00 %" in text and "by photograph" in text and "| clean | 2 |" in text
+    assert "37 of 40" in text and "a crack missed: 2 of 20 photographs; with 95 % confidence at most 28.30 %" in text
+    meta = model.header["meta"]
+    assert meta["certificate"] == RESULT["certificate"] and "certificate" not in meta["result"]
     answer = call("verify", out, run_folder, "--blocks", 100, "--full", 1, "--json")
     assert answer.exit_code == 0, answer.output
     document = json.loads(answer.stdout)

@@ -39,6 +39,30 @@ def test_score_parts():
     assert part["auc"] == 0.5
 
 
+def test_a_crack_counts_by_the_best_block_that_it_touches():
+    mask = np.zeros((128, 128), bool)
+    mask[10:15, 5:100] = True  # both upper blocks
+    mask[100, 100:125] = True  # lower right block
+    mask[100, 5:20] = True  # 15 px: no crack
+    assert data.crack_scores(mask, np.array([[-3.0, 2.0], [9.0, -1.0]]), 64, 64) == [2.0, -1.0]
+
+
+def test_the_certificate_counts_photographs():
+    mask = np.zeros((64, 128), bool)
+    mask[:, 10:12] = mask[:, 100:102] = True
+    photo = [
+        data.Picture("deepcrack256", name, "masked", np.zeros(mask.shape, np.uint8), mask)
+        for name in ("7-1", "7-2", "8")
+    ]
+    clean = data.Picture("drone", "x", "clean", np.zeros(mask.shape, np.uint8))
+    scores = [np.array([row]) for row in ([1.0, -1.0], [-1.0, -1.0], [-1.0, -1.0], [9.0, 9.0])]
+    found = data.certificate([*photo, clean], scores, 0.0, 64, 64)
+    assert (found["photographs"], found["cracks"], found["cracks_missed"]) == (2, 6, 5)
+    assert found["photographs_with_a_missed_crack"] == 2 and found["photographs_with_a_missed_crack_at_most"] == 1.0
+    assert found["photographs_without_any_crack_found"] == 1
+    assert found["photographs_without_any_crack_found_at_most"] == pytest.approx(0.95**0.5)
+
+
 @pytest.mark.skipif(not (ROOT / "deepcrack256").is_dir(), reason="the data sets are not here")
 def test_no_photograph_in_two_parts():
     parts = data.load(ROOT)

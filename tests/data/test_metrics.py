@@ -13,6 +13,12 @@ def test_clopper_pearson_known_values():
     assert metrics.clopper_pearson(0, 0) == (0.0, 1.0)
 
 
+def test_miss_bound_of_the_literature():
+    assert metrics.miss_bound(0, 59) == pytest.approx(1 - 0.05 ** (1 / 59))  # 59 hits of 59 certify 5 %
+    assert metrics.miss_bound(0, 59) <= 0.05 < metrics.miss_bound(0, 58)
+    assert metrics.miss_bound(1, 93) <= 0.05 < metrics.miss_bound(1, 92)
+
+
 def test_report():
     report = metrics.classification_report(np.array([0, 0, 1, 1, 1]), np.array([0, 1, 1, 1, 0]), ("a", "b"))
     assert report["confusion"] == [[1, 1], [1, 2]]

@@ -179,7 +179,7 @@ def test_a_fixed_size_is_kept(tmp_path):
 
 def test_an_unknown_isa_is_refused_with_the_known_ones(files, monkeypatch):
     monkeypatch.setenv("AOIENET_ISA", "avx1024")
-    with pytest.raises(RuntimeError, match="reference, avx2, avx512.*avx1024"):
+    with pytest.raises(RuntimeError, match="reference, neon, avx2, avx512.*avx1024"):
         Model.open(files["scanner"])
     with pytest.raises(RuntimeError, match="avx1024"):
         engine.active_isa()

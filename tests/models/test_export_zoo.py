@@ -16,16 +16,12 @@ REFUSED = {
     "rbnn_resnet18": PER_SAMPLE,
     "rbnn_resnet18_cifar": PER_SAMPLE,
     "rbnn_resnet34": PER_SAMPLE,
-    "drcdct": "real",
-    "resnet18": "real",
-    "resnet20": "real",
-    "resnet34": "real",
     "siman_resnet18": PER_SAMPLE,
     "siman_resnet18_cifar": PER_SAMPLE,
     "siman_resnet20": PER_SAMPLE,
     "siman_resnet34": PER_SAMPLE,
     "xnor_resnet18_kmap": "magnitudes of the real input",
-}
+} | {name: "real activations" for name, spec in SPECS.items() if spec.cell.act_q == "real"}
 
 
 def small(name: str) -> BinaryNet:

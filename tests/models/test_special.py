@@ -19,7 +19,7 @@ from aoienet.quant import ste
 
 FILES = (bbg, bnext, bnsc, cbcn, drcdct, groupnet, meliusnet, realtobinary, resnet, sibnn)
 NAMES = sorted(spec.name for file in FILES for spec in file.SPECS)
-FLOAT = ("drcdct", "resnet18", "resnet20", "resnet34")
+FLOAT = [name for name in NAMES if specs()[name].cell.act_q == "real"]
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from aoienet.data import augment
 from aoienet.data.datasets import cifar10, neu_cls
 from aoienet.train import loop, recipes
 from aoienet.train.tasks import cifar10 as cifar10_task
@@ -42,6 +43,43 @@ def test_batches_depend_on_seed_and_epoch_only(cifar):
     assert not np.array_equal(first[0]()[0], later[0]()[0])
 
 
+@pytest.mark.parametrize("words", [[], ["net.stem=conv"], ["augment.flips=off"]])
+def test_batches_made_on_the_device_are_the_same_pixel_by_pixel(cifar, words):
+    recipe = recipes.get("cifar10_paper", ["batch=16", *words])
+    here, there = Cifar10Task(recipe, cifar), cifar10_task.Cifar10OnDevice(recipe, cifar)
+    for jobs in (lambda task: task.epoch_jobs(1), lambda task: task.still_jobs()):
+        for job, other in zip(jobs(here), jobs(there), strict=True):
+            (x, y), (x_device, y_device) = job(), other()
+            assert x_device.dtype == torch.float32 and np.array_equal(x, x_device.numpy())
+            assert np.array_equal(y, y_device.numpy())
+
+
+@pytest.mark.parametrize("made", [Cifar10Task, cifar10_task.Cifar10OnDevice])
+def test_still_pictures_are_the_training_pictures_in_another_order(cifar, made):
+    task = made(recipes.get("cifar10_paper", ["batch=16"]), cifar)
+    x = np.concatenate([np.asarray(job()[0]) for job in task.still_jobs()]).transpose(0, 2, 3, 1)
+    wanted = cifar.images["train"]
+    assert {row.tobytes() for row in x.astype(np.uint8)} == {row.tobytes() for row in wanted} and len(x) == len(wanted)
+
+
+def test_without_flips_no_picture_is_mirrored():
+    ramp = np.tile(np.arange(32, dtype=np.uint8)[:, None], (50, 32, 1, 3))
+    cut = augment.flip_and_crop(np.random.default_rng(0), ramp + 100, 4, flips=False).astype(int)
+    assert (np.diff(cut[:, 16, 4:28, 0], axis=1) == 1).all()
+    cut = augment.flip_and_crop(np.random.default_rng(0), ramp + 100, 4).astype(int)
+    assert (np.diff(cut[:, 16, 4:28, 0], axis=1) == -1).any()
+
+
+def test_bf16_trains_with_logits_of_float32(cifar, tmp_path, monkeypatch):
+    monkeypatch.setattr(cifar10_task.cifar10, "load", lambda *args: cifar)
+    words = ["model=aoienet_cifar_aba_io", "batch=20", "epochs=1", "optim.lr=0.01"]
+    losses = {}
+    for bf16 in ("on", "off"):
+        recipe = recipes.get("cifar10_paper", [*words, f"bf16={bf16}"])
+        losses[bf16] = loop.train(recipe, tmp_path, tmp_path / bf16, say=lambda text: None)["last_epoch"]["loss"]
+    assert losses["on"] != losses["off"] and losses["on"] == pytest.approx(losses["off"], rel=0.1)
+
+
 def test_a_run_on_cifar10_ends_with_a_report_of_the_test_part(cifar, tmp_path, monkeypatch):
     monkeypatch.setattr(cifar10_task.cifar10, "load", lambda *args: cifar)
     recipe = recipes.get("cifar10_paper", ["model=adabin_resnet20", "batch=20", "epochs=2"])
@@ -53,7 +91,7 @@ def test_a_run_on_cifar10_ends_with_a_report_of_the_test_part(cifar, tmp_path, m
 def neu(cutmix: float) -> NeuClsTask:
     part = np.repeat([0, 1, 2], 12)
     data = neu_cls.NeuCls(tuple("abc" * 12), pictures(36, (40, 40)), np.arange(36) % 6, part, "made up", "0")
-    return NeuClsTask(recipes.get("neu_cls", ["batch=6", f"cutmix={cutmix}"]), data)
+    return NeuClsTask(recipes.get("neu_best", ["batch=6", f"augment.cutmix={cutmix}"]), data)
 
 
 def test_labels_are_soft_only_with_cutmix():

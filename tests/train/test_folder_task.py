@@ -85,17 +85,17 @@ def test_the_packed_run_classifies_a_picture_of_the_folder(run, root, tmp_path):
     # the same pixels through the network of the run
     data = folders.load(root)
     task = task_file.FoldersTask(recipes.get("folder"), data)
-    x = task._standardize(data.images_NHW[data.names.index("lines down/00.png")])[None, None].astype(np.float32)
+    x = task._input(data.images_NHW[[data.names.index("lines down/00.png")]])
     with torch.inference_mode():
         share = load_run(run[0])[0](torch.from_numpy(x)).softmax(1)[0]
     for row in top:
         assert row["probability"] == pytest.approx(float(share[data.classes.index(row["class"])]), abs=0.02)
 
 
-def make_tiny(name, num_classes, in_channels):
-    layers = [torch.nn.Conv2d(in_channels, 4, 7, 8), torch.nn.BatchNorm2d(4), torch.nn.ReLU()]
+def make_tiny(recipe):
+    layers = [torch.nn.Conv2d(recipe.in_channels, 4, 7, 8), torch.nn.BatchNorm2d(4), torch.nn.ReLU()]
     return torch.nn.Sequential(
-        *layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, num_classes)
+        *layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, len(recipe.classes))
     )
 
 
@@ -127,18 +127,18 @@ def test_rare_classes_weigh_more_and_only_when_asked(root):
     ("switches", "count"), [(("off", "off"), 1), (("on", "off"), 4), (("off", "on"), 2), (("on", "on"), 8)]
 )
 def test_flips_and_turns_can_be_switched(switches, count):
-    recipe = recipes.get("folder", [f"flips={switches[0]}", f"turns={switches[1]}"])
+    recipe = recipes.get("folder", [f"augment.flips={switches[0]}", f"augment.turns={switches[1]}"])
     rng, image = np.random.default_rng(0), np.arange(9, dtype=np.uint8).reshape(3, 3)
-    seen = {task_file.turned(rng, image, recipe.flips, recipe.turns).tobytes() for _ in range(200)}
+    seen = {task_file.turned(rng, image, recipe.augment.flips, recipe.augment.turns).tobytes() for _ in range(200)}
     assert len(seen) == count
 
 
 def test_a_switch_is_on_or_off():
     with pytest.raises(ValueError, match="flips takes on or off, got 'maybe'"):
-        recipes.get("folder", ["flips=maybe"])
+        recipes.get("folder", ["augment.flips=maybe"])
 
 
-@pytest.mark.parametrize("word", ["model=aoienet_cifar", "in_channels=3", "input=pixels", "block_px=64"])
+@pytest.mark.parametrize("word", ["model=aoienet_cifar", "in_channels=3", "input.kind=pixels", "blocks.px=64"])
 def test_a_recipe_that_does_not_fit_whole_grey_pictures_is_refused(word, root):
     recipe = recipes.get("folder", [word] + (["in_channels=3"] if "cifar" in word else []))
     with pytest.raises(ValueError, match="whole square grey"):

@@ -1,6 +1,7 @@
 """A run that is stopped anywhere and resumed ends bit by bit where an uninterrupted one ends.
 
-Run as a program, `python test_interruption.py OUT [--resume]`, it is the training that a test kills.
+Run as a program, `python test_interruption.py OUT TEACHER [--resume]`, it is the training that a test kills: with every trick of
+the loop where TEACHER is a run folder, without where it is "none".
 """
 
 import json
@@ -22,8 +23,8 @@ from aoienet.models.blocks.unit import residual  # noqa: E402
 from aoienet.models.net import BinaryNet  # noqa: E402
 from aoienet.models.spec import Conv, Head, NetSpec, Stem  # noqa: E402
 from aoienet.models.zoo import aoienet, bnext, rbnn, siman  # noqa: E402
-from aoienet.train import loop, runs  # noqa: E402
-from aoienet.train.recipes import Recipe  # noqa: E402
+from aoienet.train import loop, networks, runs  # noqa: E402
+from aoienet.train.recipes import Data, Distill, Finish, Optim, RealWeights, Recipe, recipe_dict  # noqa: E402
 
 CELLS = {"rbnn": rbnn.CELL, "siman": siman.CELL, "bnext": bnext.CELL, "aoienet": aoienet.CELL}
 STEPS = 5  # per epoch
@@ -36,17 +37,17 @@ class Dropped(BinaryNet):
         return torch.dropout(super().forward_features(x_NCHW), 0.2, self.training)
 
 
-def make_net(name, num_classes, in_channels):
+def make_net(recipe):
     return Dropped(
         NetSpec(
-            name=name,
+            name=recipe.model,
             stem=Stem("conv", (Conv(4, 3, 2),)),
             body=residual(((4, 1, 1), (8, 1, 2))),
-            cell=CELLS[name],
+            cell=CELLS[recipe.model],
             head=Head(batchnorm=True),
-            in_channels=in_channels,
+            in_channels=recipe.in_channels,
             input_hw=(16, 16),
-            num_classes=num_classes,
+            num_classes=len(recipe.classes),
         )
     )
 
@@ -85,8 +86,32 @@ class Toy:
 
 
 def recipe(model="rbnn", epochs=3, **changes):
-    fields = {"lr": 0.02, "warmup_epochs": 0.5} | changes
-    return Recipe(name="toy", dataset="toy", model=model, classes=("dark", "bright"), epochs=epochs, **fields)
+    fields = {"optim": Optim(lr=0.02, warmup_epochs=0.5, weight_decay=1e-2)} | changes
+    return Recipe("toy", model, ("dark", "bright"), Data("toy"), epochs=epochs, **fields)
+
+
+def tricky(teacher: Path) -> Recipe:
+    """Real weights first, SGD whose rate drops, a teacher, averages, batch norm statistics counted anew."""
+    return recipe(
+        "aoienet",
+        4,
+        optim=Optim("sgd", lr=0.05, schedule="drops", drop_at=(1,), weight_decay=1e-3),
+        real_weights=RealWeights(epochs=2, weight_decay=1e-4),
+        distill=Distill(str(teacher)),
+        finish=Finish(ema=0.9, bn_batches=3),
+    )
+
+
+def make_teacher(folder: Path) -> Path:
+    """The run folder of a float network with random weights."""
+    torch.manual_seed(1)
+    made = recipe("resnet20")
+    state = networks.build(made).state_dict()
+    folder.mkdir()
+    document = {"recipe": recipe_dict(made), "state": state, "epoch": 1, "random": runs.random_states()}
+    runs.save_checkpoint(folder, document)
+    runs.write_json(folder / "result.json", {"accuracy": 0.5})
+    return folder
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +144,11 @@ def same(a: Path, b: Path) -> None:
     for i, moments in first["optimiser"]["state"].items():
         assert all(torch.equal(v, second["optimiser"]["state"][i][k]) for k, v in moments.items())
     assert torch.equal(first["random"]["torch"], second["random"]["torch"])
+    assert (first["average"] is None) == (second["average"] is None) and first["finished"] == second["finished"]
+    if first["average"] is not None:
+        assert first["average"]["steps"] == second["average"]["steps"]
+        for key, value in first["average"]["values"].items():
+            assert torch.equal(value, second["average"]["values"][key]), key
     rows = ([json.loads(line) | {"seconds": 0} for line in (p / "metrics.jsonl").open()] for p in (a, b))
     assert next(rows) == next(rows)
 
@@ -151,6 +181,48 @@ def test_a_run_stopped_within_an_epoch_ends_where_an_unbroken_one_ends(train, tm
     same(tmp_path / "a", tmp_path / "b")
 
 
+def test_every_trick_stopped_in_both_steps_and_at_their_border_ends_where_an_unbroken_run_ends(train, tmp_path):
+    tricks = tricky(make_teacher(tmp_path / "teacher"))
+    train("a", tricks)
+    event = once((1, 3), (2, 0), (2, 2), (3, STEPS - 1))
+    for resume in (False, True, True, True):
+        with pytest.raises(KeyboardInterrupt):
+            train("b", tricks, resume, event=event)
+        torch.rand(1)
+    train("b", tricks, True, event=event)
+    same(tmp_path / "a", tmp_path / "b")
+    saved = runs.read_checkpoint(tmp_path / "b")
+    assert saved["finished"] and saved["average"]["steps"] == 2 * STEPS
+    train("b", tricks, True)  # once more: nothing is left to do, and nothing is done twice
+    same(tmp_path / "a", tmp_path / "b")
+
+
+def test_a_stop_between_the_last_epoch_and_the_end_is_made_up_for(train, tmp_path, monkeypatch):
+    tricks = tricky(make_teacher(tmp_path / "teacher"))
+    train("a", tricks)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(loop, "reestimate", once_raise)
+        train("b", tricks)
+    assert not runs.read_checkpoint(tmp_path / "b")["finished"]
+    train("b", tricks, True)
+    same(tmp_path / "a", tmp_path / "b")
+
+
+def once_raise(*args):
+    raise KeyboardInterrupt
+
+
+def test_resume_with_another_teacher_is_refused(train, tmp_path):
+    tricks = tricky(make_teacher(tmp_path / "teacher"))
+    with pytest.raises(KeyboardInterrupt):
+        train("b", tricks, event=once((0, 2)))
+    saved = runs.read_checkpoint(tmp_path / "teacher")
+    saved["state"]["linear.bias"] += 1
+    runs.save_checkpoint(tmp_path / "teacher", saved)
+    with pytest.raises(ValueError, match="--resume with another teacher"):
+        train("b", tricks, True)
+
+
 def test_a_run_stopped_before_its_first_step_and_in_validation_goes_on(train, tmp_path, monkeypatch):
     train("a", recipe())
     with pytest.raises(KeyboardInterrupt):
@@ -168,6 +240,19 @@ def test_a_run_stopped_before_its_first_step_and_in_validation_goes_on(train, tm
     assert runs.read_checkpoint(tmp_path / "b")["steps"] == STEPS
     train("b", recipe(), True)
     same(tmp_path / "a", tmp_path / "b")
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_a_compiled_run_learns_the_same_and_is_resumed(train, tmp_path):
+    train("a", recipe("aoienet"))
+    with pytest.raises(KeyboardInterrupt):
+        train("b", recipe("aoienet", compile=True), event=once((1, 2)))
+    train("b", recipe("aoienet", compile=True), True)
+    first, second = (runs.read_checkpoint(tmp_path / name) for name in "ab")
+    assert first["state"].keys() == second["state"].keys()
+    losses = [[row["loss"] for row in saved["history"]] for saved in (first, second)]
+    assert losses[0][0] == pytest.approx(losses[1][0], rel=0.05) and len(losses[1]) == 3
 
 
 def test_checkpoints_in_between_change_nothing(train, tmp_path, monkeypatch):
@@ -196,9 +281,10 @@ def test_ctrl_c_in_the_middle_of_a_step_waits_for_its_end(train, tmp_path):
     same(tmp_path / "a", tmp_path / "b")
 
 
-def program(out: Path) -> subprocess.Popen:
+def program(out: Path, teacher: Path | None) -> subprocess.Popen:
     """The killed training in a process of its own; goes on where `out` holds a checkpoint."""
-    words = [sys.executable, __file__, str(out)] + (["--resume"] if (out / "checkpoint.pt").exists() else [])
+    words = [sys.executable, __file__, str(out), str(teacher) if teacher else "none"]
+    words += ["--resume"] if (out / "checkpoint.pt").exists() else []
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
@@ -208,14 +294,16 @@ def changed(path: Path, since: int) -> bool:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there is no SIGKILL")
-def test_sigkill_at_any_moment_costs_nothing_but_time(train, tmp_path):
+@pytest.mark.parametrize("tricks", [False, True])
+def test_sigkill_at_any_moment_costs_nothing_but_time(train, tmp_path, tricks):
     """Two kills at random moments, each a little after a new checkpoint; then to the end."""
-    train("a", recipe(epochs=4))
+    teacher = make_teacher(tmp_path / "teacher") if tricks else None
+    train("a", tricky(teacher) if teacher else recipe(epochs=4))
     delays, out = random.Random(0), tmp_path / "b"
     path, kills = out / "checkpoint.pt", 0
     for _ in range(2):
         since = path.stat().st_mtime_ns if path.exists() else 0
-        process = program(out)
+        process = program(out, teacher)
         while process.poll() is None and not changed(path, since):
             time.sleep(0.005)
         time.sleep(0.15 * delays.random())
@@ -224,7 +312,7 @@ def test_sigkill_at_any_moment_costs_nothing_but_time(train, tmp_path):
             kills += 1
         text = process.communicate()[0].decode()
         assert process.returncode in (0, -signal.SIGKILL), text
-    process = program(out)
+    process = program(out, teacher)
     text = process.communicate()[0].decode()
     assert process.returncode == 0, text
     assert kills, "the program ended before it could be killed: make it longer"
@@ -266,8 +354,8 @@ def test_a_loss_that_is_not_finite_names_the_first_layer_and_the_last_checkpoint
     def blow_up(module, args):
         return (args[0] * 1e30,) if next(calls) >= 7 else None
 
-    def make_hooked(*args, **kwargs):
-        net = make_net(*args, **kwargs)
+    def make_hooked(recipe):
+        net = make_net(recipe)
         net.units[1].act = Overflow()
         net.units[1].act.register_forward_pre_hook(blow_up)
         return net
@@ -307,4 +395,5 @@ if __name__ == "__main__":
     loop.CHECKPOINT_SECONDS = 0.0
     loop.open_task = lambda recipe, root: Slow(recipe)
     torch.set_num_threads(1)
-    loop.train(recipe(epochs=4), Path(), Path(sys.argv[1]), resume="--resume" in sys.argv, make_net=make_net)
+    what = recipe(epochs=4) if sys.argv[2] == "none" else tricky(Path(sys.argv[2]))
+    loop.train(what, Path(), Path(sys.argv[1]), resume="--resume" in sys.argv, make_net=make_net)

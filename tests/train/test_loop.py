@@ -10,7 +10,7 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from aoienet.data.datasets import neu_cls  # noqa: E402
-from aoienet.train import loop, recipes, runs  # noqa: E402
+from aoienet.train import loop, recipes, runs, schedule  # noqa: E402
 
 
 class Tiny(torch.nn.Module):
@@ -27,8 +27,8 @@ class Tiny(torch.nn.Module):
         return self.last(x)
 
 
-def make_net(name, num_classes, in_channels):
-    return Tiny(num_classes)
+def make_net(recipe):
+    return Tiny(len(recipe.classes))
 
 
 @pytest.fixture
@@ -46,37 +46,53 @@ def root(tmp_path):
 
 
 def recipe(epochs=2):
-    return recipes.get("neu_cls", [f"epochs={epochs}", "batch=8", "val_fraction=0.2"])
+    return recipes.get("neu_best", [f"epochs={epochs}", "batch=8", "data.val_fraction=0.2"])
 
 
 class Killed(Exception):
     pass
 
 
-def as_version_1(out):
-    """The checkpoint as it was written before versions: whole epochs only."""
+def flat(recipe):
+    """The stored recipe as it was before its fields had groups."""
+    renamed = {place: key for key, place in recipes._flat.PLACES.items()}
+    out = {"loss": "cross_entropy"}
+    for key, value in recipe.items():
+        if not isinstance(value, dict):
+            out[key] = value
+        for name in value if isinstance(value, dict) else ():
+            if (key, name) in renamed:
+                out[renamed[key, name]] = value[name]
+    return {k: v for k, v in out.items() if k not in ("bf16", "compile", "name")} | {"name": "neu_cls"}
+
+
+def as_version(version, out):
+    """The checkpoint as an older program wrote it. Version 1: before versions, whole epochs only."""
     saved = runs.read_checkpoint(out)
     assert saved["steps"] == 0 and not saved["begun"]
-    younger = ("version", "begun", "steps", "sums", "environment")
-    saved["recipe"].pop("workers")  # and before the recipe had this key
+    younger = ["average", "bits", "finished", "teacher"]
+    saved |= {"version": version, "recipe": flat(saved["recipe"]), "model_name": "aoienet_compact"}
+    if version == 1:
+        younger += ["version", "begun", "steps", "sums", "environment"]
+        saved["recipe"].pop("workers")  # and before the recipe had this key
     torch.save({k: v for k, v in saved.items() if k not in younger}, out / "checkpoint.pt")
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_resume_after_an_epoch_is_bit_exact(root, tmp_path, monkeypatch, version):
     loop.train(recipe(), root, tmp_path / "a", make_net=make_net, say=lambda t: None)
     whole = loop.train_epoch
 
-    def kill_in_second(run):
+    def kill_in_second(run, bars):
         if run.epoch == 1:
             raise Killed
-        return whole(run)
+        return whole(run, bars)
 
     monkeypatch.setattr(loop, "train_epoch", kill_in_second)
     with pytest.raises(Killed):
         loop.train(recipe(), root, tmp_path / "b", make_net=make_net, say=lambda t: None)
-    if version == 1:
-        as_version_1(tmp_path / "b")
+    if version < runs.CHECKPOINT_VERSION:
+        as_version(version, tmp_path / "b")
     monkeypatch.setattr(loop, "train_epoch", whole)
     torch.manual_seed(99)
     loop.train(recipe(), root, tmp_path / "b", resume=True, make_net=make_net, say=lambda t: None)
@@ -95,7 +111,7 @@ def test_files_of_a_run(root, tmp_path):
     out = tmp_path / "run"
     result = loop.train(recipe(1), root, out, make_net=make_net, say=lambda t: None)
     there = {p.name for p in out.iterdir()}
-    files = "checkpoint.pt confusion.png curves.png metrics.csv metrics.jsonl recipe.json result.json"
+    files = "checkpoint.pt confusion.png curves.png metrics.csv metrics.jsonl recipe.json recipe.toml report.html result.json"
     assert there == set(files.split())
     row = json.loads((out / "metrics.jsonl").read_text())
     assert {"epoch", "lr", "loss", "train_accuracy", "val_accuracy", "seconds"} <= row.keys()
@@ -116,16 +132,17 @@ def test_existing_run_and_changed_recipe_are_refused(root, tmp_path):
 
 
 def test_learning_rate_warms_up_and_ends_at_zero():
-    r = recipes.get("neu_cls", ["epochs=4"])
-    rates = [loop.learning_rate(r, s, 10) for s in range(41)]
-    assert rates[0] == pytest.approx(r.lr / 10)
-    assert max(rates) == pytest.approx(r.lr)
+    r = recipes.get("neu_best", ["epochs=4"])
+    rates = [schedule.learning_rate(r, s, 10) for s in range(41)]
+    assert rates[0] == pytest.approx(r.optim.lr / 10)
+    assert max(rates) == pytest.approx(r.optim.lr)
     assert rates[40] == pytest.approx(0.0, abs=1e-12)
 
 
 def test_only_kernels_decay():
     net = Tiny(3)
-    kernels, others = loop.make_optimiser(net, recipe()).param_groups
+    r = recipe()
+    kernels, others = schedule.make_optimiser(net, r, schedule.phases(r)[0]).param_groups
     assert [p.shape for p in kernels["params"]] == [net.conv.weight.shape]
     assert kernels["weight_decay"] > 0 and others["weight_decay"] == 0
 
@@ -136,12 +153,14 @@ def test_prefetch_keeps_the_order():
 
 
 def test_overrides():
-    assert recipes.get("neu_cls", ["lr=0.5", "batch=7"]).batch == 7
+    assert recipes.get("neu_best", ["optim.lr=0.5", "batch=7"]).batch == 7
     with pytest.raises(ValueError, match="did you mean 'epochs'"):
-        recipes.get("neu_cls", ["epoch=3"])
-    with pytest.raises(ValueError, match="did you mean 'neu_cls'"):
-        recipes.get("neu_clss")
+        recipes.get("neu_best", ["epoch=3"])
+    with pytest.raises(ValueError, match="unknown recipe key 'lr'; did you mean 'optim.lr'"):
+        recipes.get("neu_best", ["lr=3"])
+    with pytest.raises(ValueError, match="did you mean 'neu_best'"):
+        recipes.get("neu_bets")
     with pytest.raises(ValueError, match="int"):
-        recipes.get("neu_cls", ["epochs=many"])
+        recipes.get("neu_best", ["epochs=many"])
     with pytest.raises(dataclasses.FrozenInstanceError):
-        recipes.get("neu_cls").epochs = 3
+        recipes.get("neu_best").epochs = 3

@@ -11,19 +11,15 @@ from typer.testing import CliRunner
 torch = pytest.importorskip("torch")
 
 from aoienet.cli import train as verb  # noqa: E402
-from aoienet.models import create_model  # noqa: E402
-from aoienet.train import load_run, loop, recipes, runs  # noqa: E402
+from aoienet.train import load_run, loop, networks, recipes, runs  # noqa: E402
 
 
-@pytest.mark.parametrize("name", ["neu_cls", "crack_blocks"])
+@pytest.mark.parametrize("name", ["neu_best", "blocks"])
 def test_load_run(tmp_path, name):
     recipe = recipes.get(name)
-    kwargs = {"num_classes": len(recipe.classes), "in_channels": 1}
-    net = create_model(recipe.model, **kwargs)
+    net = networks.build(recipe)
     document = {
-        "recipe": runs.recipe_dict(recipe),
-        "model_name": recipe.model,
-        "model_kwargs": kwargs,
+        "recipe": recipes.recipe_dict(recipe),
         "state": net.state_dict(),
         "epoch": 3,
         "random": runs.random_states(),
@@ -34,7 +30,7 @@ def test_load_run(tmp_path, name):
     assert not loaded.training and info["classes"] == list(recipe.classes) and info["result"]["auc"] is None
     for key, value in net.state_dict().items():
         assert torch.equal(value, loaded.state_dict()[key])
-    if name == "crack_blocks":
+    if name == "blocks":
         assert info["scan"] == {
             "block_px": 64,
             "block_stride_px": 32,
@@ -46,7 +42,7 @@ def test_load_run(tmp_path, name):
         assert info["transform"]["window_px"] == 65
     else:
         assert info["scan"] is None
-    assert runs.recipe_from(info["recipe"]) == recipe
+    assert recipes.recipe_from(info["recipe"]) == recipe
 
 
 def test_random_states_return():
@@ -61,18 +57,17 @@ def test_verb_names_what_is_wrong(tmp_path):
     verb.register(app)
     app.command("other")(lambda: None)
     words = ["train", "--data", str(tmp_path), "--out", str(tmp_path / "run"), "--recipe"]
-    answer = CliRunner().invoke(app, [*words, "neu_clss"])
-    assert answer.exit_code == 1 and "did you mean 'neu_cls'" in answer.output
-    answer = CliRunner().invoke(app, [*words, "neu_cls", "-o", "epochs=1"])
+    answer = CliRunner().invoke(app, [*words, "neu_bets"])
+    assert answer.exit_code == 1 and "did you mean 'neu_best'" in answer.output
+    answer = CliRunner().invoke(app, [*words, "neu_best", "-o", "epochs=1"])
     assert answer.exit_code == 1 and "is missing" in answer.output
 
 
 @pytest.fixture
 def saved(tmp_path):
     """A small whole checkpoint."""
-    kwargs = {"num_classes": 2, "in_channels": 1}
-    document = {"recipe": runs.recipe_dict(recipes.get("crack_blocks")), "model_name": "x", "model_kwargs": kwargs}
-    document |= {"state": {"w": torch.ones(100)}, "epoch": 1, "random": runs.random_states()}
+    document = {"recipe": recipes.recipe_dict(recipes.get("blocks")), "state": {"w": torch.ones(100)}}
+    document |= {"epoch": 1, "random": runs.random_states()}
     runs.save_checkpoint(tmp_path, document)
     assert runs.read_checkpoint(tmp_path)["version"] == runs.CHECKPOINT_VERSION
     return document
@@ -124,10 +119,13 @@ def test_weights_of_another_network_are_refused_by_name(tmp_path, saved):
 
 
 def test_a_recipe_of_a_newer_program_is_refused_and_of_an_older_one_read():
-    document = runs.recipe_dict(recipes.get("neu_cls"))
+    document = recipes.recipe_dict(recipes.get("neu_best"))
     with pytest.raises(ValueError, match="unknown keys.*from_the_future"):
-        runs.recipe_from(document | {"from_the_future": 1})
-    assert runs.recipe_from({k: v for k, v in document.items() if k != "workers"}) == recipes.get("neu_cls")
+        recipes.recipe_from(document | {"from_the_future": 1})
+    with pytest.raises(ValueError, match="unknown keys.*data.from_the_future"):
+        recipes.recipe_from(document | {"data": document["data"] | {"from_the_future": 1}})
+    older = document | {"data": {k: v for k, v in document["data"].items() if k != "workers"}}
+    assert recipes.recipe_from({k: v for k, v in older.items() if k != "bf16"}) == recipes.get("neu_best")
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -141,6 +139,6 @@ def test_ctrl_c_leaves_with_130_and_says_how_to_go_on(tmp_path, monkeypatch, kep
     app = typer.Typer()
     verb.register(app)
     app.command("other")(lambda: None)
-    answer = CliRunner().invoke(app, ["train", "--data", "x", "--out", str(tmp_path), "--recipe", "neu_cls"])
+    answer = CliRunner().invoke(app, ["train", "--data", "x", "--out", str(tmp_path), "--recipe", "neu_best"])
     assert answer.exit_code == 130
     assert ("resume with --resume" in answer.output) == kept

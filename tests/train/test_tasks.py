@@ -28,8 +28,8 @@ def parts():
 
 @pytest.fixture
 def task():
-    few = ["batch=2", "brick_per_epoch=2", "drone_per_epoch=2"]
-    return CrackBlocksTask(recipes.get("crack_blocks", few), parts())
+    few = ["batch=2", "blocks.brick_per_epoch=2", "blocks.drone_per_epoch=2"]
+    return CrackBlocksTask(recipes.get("blocks", few), parts())
 
 
 def test_batches_depend_on_seed_and_epoch_only(task):

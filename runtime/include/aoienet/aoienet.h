@@ -1,11 +1,12 @@
 /* aoienet runtime: runs one .aoie file (docs/format.md) on packed bits.
  *
- * - Memory: aoie_open allocates the model; after it nothing is allocated, the caller hands a workspace.
+ * - Memory: aoie_open allocates the model (aoie_open_in: nothing at all); after it nothing is allocated, the caller
+ *   hands a workspace.
  * - Threads: none of its own. A model does not change after aoie_open: any number of threads may run it,
  *   each with its own workspace.
  * - Errors: a status code everywhere; aoie_open also says which rule failed. No exception leaves the library.
- * - Every instruction set gives the same bits. The environment variable AOIENET_ISA forces one (reference, avx2,
- * avx512).
+ * - Every instruction set gives the same bits. The environment variable AOIENET_ISA forces one
+ *   (reference, neon, avx2, avx512).
  */
 #ifndef AOIENET_AOIENET_H_
 #define AOIENET_AOIENET_H_
@@ -47,6 +48,15 @@ AOIE_API int aoie_open_isa(const void* data, size_t bytes, const char* isa, aoie
                            size_t message_bytes);
 AOIE_API void aoie_close(aoie_model* model); /* NULL is allowed */
 
+/* The same without the heap, for small boards: the model stands in memory (any alignment), and data stays where it is
+ * (flash), begins at a multiple of 8 bytes and outlives the model. isa as above. AOIE_NO_MEMORY: memory is too small.
+ * aoie_close is not needed. */
+AOIE_API int aoie_open_in(const void* data, size_t bytes, const char* isa, void* memory, size_t memory_bytes,
+                          aoie_model** out, char* message, size_t message_bytes);
+/* What aoie_open_in needs for this file and instruction set on a machine with pointers of this size (fewer bytes where
+ * they are smaller), plus 63 when memory is not aligned to 64 bytes. */
+AOIE_API size_t aoie_model_bytes(const aoie_model* model);
+
 /* The JSON header of the file, not terminated by 0; owned by the model. */
 AOIE_API const char* aoie_header(const aoie_model* model, size_t* bytes);
 AOIE_API int aoie_channels(const aoie_model* model); /* of the picture: 1 or 3 */
@@ -80,7 +90,26 @@ AOIE_API int aoie_run_parallel(const aoie_model* model, const uint8_t* image, in
                                void* context);
 AOIE_API uint64_t aoie_parallel_bytes(const aoie_model* model, int64_t h, int64_t w, int tasks);
 
-/* The same, but every value of the graph stays in the workspace (trace_bytes) where aoie_value_at finds it. */
+/* Bands: a scanner runs a picture of any height in pieces of bounded memory, with the bits of one run. */
+typedef struct {
+  int32_t block_px, block_stride_px, halo_px, total_stride;
+} aoie_scan;
+/* AOIE_BAD_ARGUMENT for a whole-picture classifier, which has no scan geometry. */
+AOIE_API int aoie_scan_of(const aoie_model* model, aoie_scan* out);
+
+typedef struct {
+  int64_t first_px, rows_px; /* the rows of the picture to hand to aoie_run, as a picture of rows_px x w */
+  int32_t skip, rows;        /* of the rows of decisions that come out: leave out so many, then take so many */
+  int32_t grid_h, grid_w;    /* that come out */
+  uint64_t workspace_bytes;
+} aoie_band;
+/* The band with the rows of decisions first ... first + rows - 1 of a picture of h x w pixels, fewer at its end. h and
+ * w are whole blocks, block_px + n * block_stride_px (mirror the picture up to them); h may be beyond 65,536. message
+ * as in aoie_open. examples/bands.c walks over a picture. */
+AOIE_API int aoie_band_at(const aoie_model* model, int64_t h, int64_t w, int64_t first, int32_t rows, aoie_band* out,
+                          char* message, size_t message_bytes);
+
+/* aoie_run, but every value of the graph stays in the workspace (trace_bytes) where aoie_value_at finds it. */
 AOIE_API int aoie_trace(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, void* workspace,
                         uint64_t workspace_bytes);
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,7 @@ import typer
 from aoienet.cli import _common
 
 if TYPE_CHECKING:
+    from aoienet.engine import Model
     from aoienet.scan.sources import Source
 
 MAGIC = b"AOIENET\0"
@@ -47,8 +49,15 @@ def info(
 
 def model_lines(document: dict[str, Any]) -> Iterator[str]:
     """A line per entry; the whole training record is left to --json."""
+    needed = document["memory"]
+    weights = ", ".join(f"{kind} {size:,}" for kind, size in document["weight_bytes"].items())
+    arena = ", ".join(f"{what} {size:,}" for what, size in needed["workspace_bytes"].items())
     for key, value in document.items():
-        if key != "meta":
+        if key == "weight_bytes":
+            yield f"weights: {weights} bytes"
+        elif key == "memory":
+            yield f"memory: model {needed['model_bytes']:,}, workspace for {arena} bytes ({needed['isa']})"
+        elif key != "meta":
             yield f"{key}: {value if isinstance(value, str) else json.dumps(value)}"
 
 
@@ -93,13 +102,9 @@ def model_info(path: Path) -> dict[str, Any]:
     ops: dict[str, int] = {}
     for op in header["graph"]:
         ops[op["op"]] = ops.get(op["op"], 0) + 1
-    bytes_of = {"u64": 8, "f32": 4, "i16": 2, "u8": 1}
     by_type: dict[str, int] = {}
     for tensor in header["tensors"].values():
-        size = bytes_of[tensor["dtype"]]
-        for side in tensor["shape"]:
-            size *= side
-        by_type[tensor["dtype"]] = by_type.get(tensor["dtype"], 0) + size
+        by_type[tensor["dtype"]] = by_type.get(tensor["dtype"], 0) + _tensor_bytes(tensor)
     return {
         "kind": "model",
         "file": str(path),
@@ -112,8 +117,43 @@ def model_info(path: Path) -> dict[str, Any]:
         "scan": header.get("scan"),
         "ops": ops,
         "tensor_bytes": by_type,
+        "weight_bytes": weight_bytes(header),
+        "memory": memory(model),
         "meta": header.get("meta", {}),
     }
+
+
+def _tensor_bytes(tensor: dict[str, Any]) -> int:
+    return math.prod(tensor["shape"]) * {"u64": 8, "f32": 4, "i16": 2, "u8": 1}[tensor["dtype"]]
+
+
+def weight_bytes(header: dict[str, Any]) -> dict[str, int]:
+    """Bytes of weights by kind (of the op that reads them); `constants` are scales, thresholds and the like."""
+    kinds = {"conv_bits": "binary", "conv_int": "integer", "conv_f32": "float", "linear": "float"}
+    weights = {op["weight"]: kinds[op["op"]] for op in header["graph"] if "weight" in op}
+    total = dict.fromkeys(("binary", "integer", "float", "constants"), 0)
+    for name, tensor in header["tensors"].items():
+        total[weights.get(name, "constants")] += _tensor_bytes(tensor)
+    return total
+
+
+def memory(model: Model) -> dict[str, Any]:
+    """What the runtime needs, in bytes: the opened model, and the arena of a run at the sizes that matter.
+
+    A scanner's sizes are one block and the tile that `aoienet scan` cuts, with its halo.
+    """
+    h, w = model.header["input"]["height"], model.header["input"]["width"]
+    arena = {f"input {h} x {w} px": model.workspace_bytes(h, w)}
+    if model.scan is not None:
+        from aoienet.scan.runner import DEFAULT_TILE_HW
+        from aoienet.scan.tiles import Geometry, tile_blocks
+
+        geometry = Geometry.from_header(model.scan)
+        steps = tile_blocks(DEFAULT_TILE_HW[0], geometry) - 1
+        tile = geometry.block_px + steps * geometry.stride_px + 2 * geometry.halo_px
+        arena[f"block {geometry.block_px} x {geometry.block_px} px"] = model.workspace_bytes(*[geometry.block_px] * 2)
+        arena[f"tile {tile} x {tile} px"] = model.workspace_bytes(tile, tile)
+    return {"isa": model.isa, "model_bytes": model.model_bytes, "workspace_bytes": arena}
 
 
 def picture_info(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""aoienet pack: a training run becomes one .aoie file and its card."""
+"""aoienet pack: a training run becomes one file, .aoie or (float segmentation) .onnx, and its card."""
 
 from __future__ import annotations
 
@@ -26,18 +26,24 @@ def pack(
     import json
 
     try:
-        from aoienet.deploy import card, export, format
+        from aoienet.deploy import card, export, format, segment
+        from aoienet.models.segment import NAMES
         from aoienet.train import load_run
     except ModuleNotFoundError as error:
         fail(f'pack needs PyTorch ({error.name} is missing): pip install "aoienet[train]"')
     try:
         net, info = load_run(run)
-        header, tensors = export.pack(net, info, name or out.stem)
-        format.write(out, header, tensors)
+        name = name or out.stem
+        masks = info["model_name"] in NAMES
+        if masks:
+            segment.write(net, info, out, name)
+        else:
+            header, tensors = export.pack(net, info, name)
+            format.write(out, header, tensors)
         content = out.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         if info["result"]:
-            text = card.card(header, len(content), digest)
+            text = segment.card(net, info, name, content) if masks else card.card(header, len(content), digest)
             out.with_suffix(".md").write_text(text, encoding="utf-8")
     except (ValueError, OSError) as error:
         fail(str(error))
@@ -45,5 +51,5 @@ def pack(
         typer.echo(
             "note: the run has no result.json; no card was written. Finish it with aoienet train --resume.", err=True
         )
-    document = {"file": str(out), "bytes": len(content), "sha256": digest, "name": header["name"]}
+    document = {"file": str(out), "bytes": len(content), "sha256": digest, "name": name}
     typer.echo(json.dumps(document) if as_json else f"{out}: {len(content):,} bytes, sha256 {digest}")

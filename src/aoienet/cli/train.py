@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from aoienet.train.recipes import Recipe
+
+
+SPOKEN_WITHIN_S = 10.0  # the launcher ends all processes as soon as one leaves: the first must have said why by then
 
 
 def register(app: typer.Typer) -> None:
@@ -18,18 +25,21 @@ def register(app: typer.Typer) -> None:
 def train(
     data: Annotated[Path, typer.Option(help="Folder that holds neu_cls/, deepcrack256/, ...")],
     out: Annotated[Path, typer.Option(help="Run folder.")],
-    recipe: Annotated[str, typer.Option(help="Name of a recipe.")],
+    recipe: Annotated[str | None, typer.Option(help="Name of a recipe.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Or a file: the recipe.toml of a run folder.")] = None,
     override: Annotated[list[str] | None, typer.Option("-o", "--override", help="key=value of the recipe.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, order and augmentation.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint, bit by bit.")] = False,
     threads: Annotated[int | None, typer.Option(help="Threads of PyTorch.")] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write OUT/tensorboard too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON document.")] = False,
 ) -> None:
-    """Train a network; writes metrics, curves, checkpoint and result into the run folder."""
+    """Train a network; writes metrics, curves, checkpoint, result and report.html into the run folder."""
     try:
         import torch
 
-        from aoienet.train import loop, recipes
+        from aoienet.train import loop, ranks
+        from aoienet.train.board import Board
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
@@ -41,15 +51,24 @@ def train(
     # the command that gives the same run from nothing: a resumed run is the same bit by bit
     command = "aoienet " + " ".join(word for word in sys.argv[1:] if word != "--resume")
     try:
-        result = loop.train(recipes.get(recipe, words), data, out, resume=resume, command=command)
+        made = chosen(recipe, config, words)
+        with ranks.joined(made.device):
+            watcher = Board(out) if tensorboard and ranks.first() else None
+            result = loop.train(made, data, out, resume=resume, command=command, watcher=watcher)
+            speaks = ranks.first()
+    except ranks.StoppedElsewhereError:
+        time.sleep(SPOKEN_WITHIN_S)
+        raise typer.Exit(1) from None
     except KeyboardInterrupt:
         kept = (out / "checkpoint.pt").is_file()
         what = "resume with --resume" if kept else "no checkpoint was reached yet, start again"
         typer.echo(f"stopped; {what} (run folder {out})", err=True)
         raise typer.Exit(130) from None
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
+    if not speaks:
+        return
     if as_json:
         typer.echo(json.dumps(result))
         return
@@ -57,4 +76,17 @@ def train(
         low, high = result["accuracy_interval95"]
         counts = f"{result['correct']} of {result['count']}"
         typer.echo(f"accuracy {result['accuracy']:.4f} ({low:.4f} to {high:.4f}), {counts}")
+    if "top5" in result:
+        typer.echo(f"top-5 accuracy {result['top5']['value']:.4f}, {result['top5']['count']} of {result['top5']['of']}")
     typer.echo(str(out / "result.json"))
+
+
+def chosen(name: str | None, config: Path | None, words: list[str]) -> Recipe:
+    """The recipe of that name or file, with overrides. Raises ValueError: none or both."""
+    from aoienet.train import recipes
+
+    if name is not None and config is None:
+        return recipes.get(name, words)
+    if config is not None and name is None:
+        return recipes.override(recipes.read_toml(config), words)
+    raise ValueError(f"give --recipe NAME (known: {', '.join(recipes.names())}) or --config FILE")

@@ -6,10 +6,13 @@ import numpy as np
 from PIL import Image
 
 
-def dihedral(rng: np.random.Generator, *images: np.ndarray, turns: bool = True) -> tuple[np.ndarray, ...]:
-    """One of the eight flips and quarter turns, or without `turns` of the four that keep lines upright; the same for all."""
-    quarters, mirrored = int(rng.integers(4)), bool(rng.integers(2))
-    quarters = quarters if turns else 2 * (quarters % 2)
+def dihedral(
+    rng: np.random.Generator, *images: np.ndarray, flips: bool = True, turns: bool = True
+) -> tuple[np.ndarray, ...]:
+    """One of the eight flips and quarter turns, without `turns` of the four that keep lines upright, without `flips` of the
+    four turns, without both the picture itself; the same for all."""
+    quarters, mirrored = int(rng.integers(4)), bool(rng.integers(2)) and flips
+    quarters = quarters if turns else 2 * (quarters % 2) * flips
     turned = (np.rot90(image, quarters) for image in images)
     return tuple(image[:, ::-1] if mirrored else image for image in turned)
 
@@ -21,15 +24,24 @@ def shift(rng: np.random.Generator, image: np.ndarray, most_px: int) -> np.ndarr
     return np.pad(image, most_px, mode="reflect")[y : y + h, x : x + w]
 
 
-def flip_and_crop(rng: np.random.Generator, images_NHWC: np.ndarray, pad_px: int) -> np.ndarray:
-    """Each picture mirrored or not, and cut at a random place out of itself with pad_px of black around (He 2016)."""
-    n, h, w = images_NHWC.shape[:3]
-    wide = np.pad(images_NHWC, ((0, 0), (pad_px, pad_px), (pad_px, pad_px), (0, 0)))
+def crop_places(
+    rng: np.random.Generator, shape_NHW: tuple[int, int, int], pad_px: int, flips: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows [N,H] and columns [N,W] of a padded picture that a random crop takes; columns backwards where it is mirrored."""
+    n, h, w = shape_NHW
     y, x = rng.integers(0, 2 * pad_px + 1, (2, n))
     rows = y[:, None] + np.arange(h)
     columns = x[:, None] + np.arange(w)
-    mirrored = rng.integers(0, 2, n).astype(bool)
+    mirrored = rng.integers(0, 2, n).astype(bool) & flips
     columns[mirrored] = columns[mirrored, ::-1]
+    return rows, columns
+
+
+def flip_and_crop(rng: np.random.Generator, images_NHWC: np.ndarray, pad_px: int, flips: bool = True) -> np.ndarray:
+    """Each picture mirrored or not, and cut at a random place out of itself with pad_px of black around (He 2016)."""
+    n, h, w = images_NHWC.shape[:3]
+    wide = np.pad(images_NHWC, ((0, 0), (pad_px, pad_px), (pad_px, pad_px), (0, 0)))
+    rows, columns = crop_places(rng, (n, h, w), pad_px, flips)
     return wide[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 

@@ -73,7 +73,7 @@ def _pick(split: str, known: Sequence[str]) -> str:
 
 def _neu_cls(subject: Subject, root: Path, split: str, seed: int, tick: Callable[[int, int], None]) -> dict:
     split = _pick(split, ("grouped", "random", "all"))
-    data = neu_cls.load(root, seed, 0.0, "grouped" if split == "all" else split)
+    data = neu_cls.load(root, neu_cls.Split("grouped" if split == "all" else split, seed, 0.0))
     index = data.indices("all" if split == "all" else "test")
     if subject.classes != neu_cls.CLASSES:
         raise ValueError(f"the model's classes ({', '.join(subject.classes)}) are not those of NEU-CLS")

@@ -21,6 +21,12 @@ def clopper_pearson(successes: int, trials: int, level: float = 0.95) -> tuple[f
     return low, high
 
 
+def miss_bound(misses: int, trials: int, level: float = 0.95) -> float:
+    """The largest miss rate that `misses` of `trials` independent units leave possible at that confidence (one-sided
+    Clopper-Pearson)."""
+    return clopper_pearson(misses, trials, 2 * level - 1)[1]
+
+
 def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """Rows: truth; columns: prediction."""
     cells = np.asarray(truth, np.int64) * classes + np.asarray(predicted, np.int64)

@@ -43,6 +43,24 @@ def test_rows(parts: dict[str, Any]) -> list[str]:
     return lines
 
 
+def certificate_text(found: dict[str, Any]) -> str:
+    """The certificate of the threshold in words."""
+    photos = found["photographs"]
+    rows = (
+        ("no crack found at all", "photographs_without_any_crack_found"),
+        ("a crack missed", "photographs_with_a_missed_crack"),
+    )
+    lines = [
+        f"- {text}: {found[key]} of {photos} photographs; with 95 % confidence at most {percent(found[f'{key}_at_most'])} of such photographs"
+        for text, key in rows
+    ]
+    head = (
+        f"Certificate of the threshold, from {photos} test photographs that did not choose it. A crack (8-connected, 20 px or more) is found "
+        f"when a block that it touches is kept: {found['cracks'] - found['cracks_missed']} of {found['cracks']} are."
+    )
+    return "\n".join([head, "", *lines, "", "It holds for photographs like these, not for other surfaces or cameras."])
+
+
 def card(header: dict[str, Any], file_bytes: int, sha256: str) -> str:
     """Markdown text. Raises KeyError where the run has no result (train it to the end first)."""
     meta, result = header["meta"], header["meta"]["result"]
@@ -56,9 +74,8 @@ def card(header: dict[str, Any], file_bytes: int, sha256: str) -> str:
         f"(W1/A{header['planes']} counted in bit planes), 1-bit weights, {file_bytes:,} bytes, sha256 `{sha256}`."
     )
     lines += ["", f"- classes: {', '.join(header['classes'])}"]
-    lines += [
-        f"- data: {recipe['dataset']}, split `{recipe['split']}`, split seed {recipe['split_seed']}: {result['split']}"
-    ]
+    data = recipe["data"]
+    lines += [f"- data: {data['set']}, split `{data['split']}`, split seed {data['split_seed']}: {result['split']}"]
     lines += [f"- training: {recipe['epochs']} epochs, seed {recipe['seed']}, the last epoch is the result; one run"]
     lines += [f"- command: `{result['command']}`"]
     if "scan" in header:
@@ -67,7 +84,7 @@ def card(header: dict[str, Any], file_bytes: int, sha256: str) -> str:
             f"- blocks of {scan['block_px']} px every {scan['block_stride_px']} px; a decision sees {scan['halo_px']} px around; "
         ]
         lines[-1] += (
-            f"threshold {scan['threshold']:.3f} (log-odds), chosen on validation photographs to keep {percent(recipe['keep_recall'])} of their crack blocks"
+            f"threshold {scan['threshold']:.3f} (log-odds), chosen on validation photographs to keep {percent(recipe['blocks']['keep_recall'])} of their crack blocks"
         )
     lines += [
         "",
@@ -88,4 +105,6 @@ def card(header: dict[str, Any], file_bytes: int, sha256: str) -> str:
             *class_table(result["at_threshold"]),
         ]
         lines += ["", *test_rows(result["test"])]
+    if "certificate" in meta:
+        lines += ["", certificate_text(meta["certificate"])]
     return "\n".join([*lines, ""])

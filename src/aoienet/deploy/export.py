@@ -435,5 +435,8 @@ def pack(net: BinaryNet, info: dict[str, Any], name: str) -> tuple[dict[str, Any
     scan = info["scan"]
     if scan is not None:
         scan = scan | {"halo_px": halo_px(net, info["transform"]["window_px"], scan["block_stride_px"])}
-    meta = {"network": info["model_name"], "recipe": info["recipe"], "result": info["result"]}
+    result = dict(info["result"])
+    meta = {"network": info["model_name"], "recipe": info["recipe"], "result": result}
+    if "certificate" in result:
+        meta["certificate"] = result.pop("certificate")
     return header_of(net, g, name, info["classes"], info["transform"], scan, meta), g.tensors

@@ -4,7 +4,7 @@
     logits = model.run(image)            # float32 [Hb, Wb, K]
 
 Threads   a model does not change after `open`; every thread that runs it has its own workspace.
-Set       the environment variable AOIENET_ISA (reference, avx2, avx512) before `open` forces an instruction set.
+Set       the environment variable AOIENET_ISA (reference, neon, avx2, avx512) before `open` forces an instruction set.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class ModelFileError(ValueError):
 class Model:
     """An opened model file.
 
-    Attributes  path, header (the JSON header), name, classes, sha256 (of the file), isa, scan (geometry, or None)
+    Attributes  path, header (the JSON header), name, classes, sha256 (of the file), isa, scan (geometry, or None),
+                model_bytes (memory of the opened model without the file)
     """
 
     def __init__(self, core: _core.Core, path: str, sha256: str) -> None:
@@ -50,6 +51,7 @@ class Model:
         self.classes: tuple[str, ...] = tuple(self.header["classes"])
         self.scan: dict[str, Any] | None = self.header.get("scan")
         self.isa: str = core.isa
+        self.model_bytes: int = core.model_bytes
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Model:

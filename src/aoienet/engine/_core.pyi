@@ -8,6 +8,7 @@ class Core:
     value_count: int
     channels: int
     isa: str
+    model_bytes: int
     header: bytes
     def plan(self, h: int, w: int) -> tuple[int, int, int, int, int]: ...
     def parallel_bytes(self, h: int, w: int, threads: int) -> int: ...

@@ -13,6 +13,7 @@ class BinaryConv2d(nn.Module):
     """Convolution with binarized weights; padding after quantization, with `pad`. Kernel sides 1 or 3, padding side // 2.
 
     Shapes    z_NCHW float32 -> y_NCHW float32; weight w_OIHW (latent, real)
+    real      the latent weights take part as they are: the first step of two-step training, set by the loop
     """
 
     def __init__(
@@ -20,7 +21,7 @@ class BinaryConv2d(nn.Module):
     ):
         super().__init__()
         self.kernel = (kernel, kernel) if isinstance(kernel, int) else kernel
-        self.stride, self.pad = stride, pad
+        self.stride, self.pad, self.real = stride, pad, False
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, *self.kernel))
         nn.init.kaiming_normal_(self.weight, mode="fan_out")
         self.weight_q = parts.find("quant.weight", weight_q)(tuple(self.weight.shape))
@@ -30,11 +31,12 @@ class BinaryConv2d(nn.Module):
         return self.kernel[0] // 2, self.kernel[1] // 2
 
     def forward(self, z_NCHW: Tensor) -> Tensor:
+        weight = self.weight if self.real else self.weight_q(self.weight)
         if self.pad == 0:
-            return F.conv2d(z_NCHW, self.weight_q(self.weight), stride=self.stride, padding=self.padding)
+            return F.conv2d(z_NCHW, weight, stride=self.stride, padding=self.padding)
         rows, columns = self.padding
         z = F.pad(z_NCHW, (columns, columns, rows, rows), value=self.pad)
-        return F.conv2d(z, self.weight_q(self.weight), stride=self.stride)
+        return F.conv2d(z, weight, stride=self.stride)
 
 
 class Int16Conv2d(nn.Conv2d):

@@ -5,6 +5,7 @@ torch.compile fuses these.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,7 @@ def fused_sum(x_NCHW: Tensor, norms: Modules, acts: Modules) -> Tensor:
         bn.num_batches_tracked.add_(1)
         share = 1 / float(bn.num_batches_tracked) if bn.momentum is None else bn.momentum
         mean, var = torch.batch_norm_update_stats(values, bn.running_mean, bn.running_var, share)
-    planes: list[Tensor] = []
+    planes: list[Any] = []
     for bn, act in zip(norms, acts, strict=True):
         planes += [bn.weight, bn.bias, act.half_distance(), act.beta]
     rules = tuple((act.slope, act.progress) for act in acts)

@@ -12,42 +12,25 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import torch
 
-from aoienet.train import plots, runs
-from aoienet.train.recipes import Recipe
-from aoienet.train.state import Run, Sums, interrupts_wait, other_roundings, restore, save, tell_progress
-from aoienet.train.tasks import Batch, open_task
+from aoienet.nn.conv import BinaryConv2d
+from aoienet.train import networks, plots, ranks, report, runs, show, watch
+from aoienet.train.distill import open_teacher
+from aoienet.train.finish import reestimate
+from aoienet.train.recipes import Recipe, recipe_dict, to_toml
+from aoienet.train.schedule import learning_rate, make_optimiser, phases
+from aoienet.train.show import Bars
+from aoienet.train.state import Run, Sums, begin_epoch, interrupts_wait, other_roundings, restore, save
+from aoienet.train.synchronised import synchronise
+from aoienet.train.tasks import Batch, open_task, still_jobs
 
+DRAW_SECONDS = 60.0  # between two drawings of the curves; the last ones are drawn at the end
 CHECKPOINT_SECONDS = 120.0  # at most this much work is lost, apart from the one after every epoch
-
-
-def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
-    """Linear warm-up, then cosine or linear to lr_last."""
-    warmup = recipe.warmup_epochs * steps_per_epoch
-    total = recipe.epochs * steps_per_epoch
-    if step < warmup:
-        return recipe.lr * (step + 1) / max(1.0, warmup)
-    done = (step - warmup) / max(1.0, total - warmup)
-    left = 0.5 * (1 + math.cos(math.pi * done)) if recipe.schedule == "cosine" else 1 - done
-    return recipe.lr_last + (recipe.lr - recipe.lr_last) * left
-
-
-def make_optimiser(net: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW; weight decay on convolution weights only, never on alpha, beta, BN, slopes, biases."""
-
-    def is_kernel(p: torch.Tensor) -> bool:  # OIHW; 1C11 is a constant per channel
-        return p.ndim == 4 and p.shape[0] > 1 and p[0].numel() > 1
-
-    kernels = [p for p in net.parameters() if is_kernel(p)]
-    others = [p for p in net.parameters() if not is_kernel(p)]
-    groups = [{"params": kernels, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=recipe.lr)
 
 
 def prefetch(jobs: Sequence[Callable[[], Batch]], workers: int) -> Iterator[Batch]:
@@ -66,18 +49,21 @@ def prefetch(jobs: Sequence[Callable[[], Batch]], workers: int) -> Iterator[Batc
                 future.cancel()
 
 
-@contextmanager
-def progress(total: int, done: int, text: str) -> Iterator[Callable[[], None]]:
-    """A bar on stderr when it is a terminal; otherwise nothing."""
-    if not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
+def epoch_batches(run: Run) -> tuple[int, Iterator[Batch]]:
+    """The number of steps of this epoch, and its batches that are not done."""
+    task: Any = run.task
+    if hasattr(task, "epoch_stream"):
+        return task.epoch_stream(run.epoch, run.steps)
+    jobs = task.epoch_jobs(run.epoch)
+    return len(jobs), prefetch(jobs[run.steps :], run.recipe.data.workers)
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(text, total=total, completed=done)
-        yield lambda: bar.advance(task)
+
+def still_batches(run: Run, count: int) -> Iterator[Batch]:
+    """Up to `count` batches of training pictures as validation sees them, where the task has them."""
+    task: Any = run.task
+    if hasattr(task, "still_stream"):
+        return task.still_stream(count)
+    return prefetch(still_jobs(task, run.recipe.epochs)[:count], run.recipe.data.workers)
 
 
 def seed_all(seed: int) -> None:
@@ -118,100 +104,166 @@ def stop_not_finite(run: Run, what: str, x: torch.Tensor) -> NoReturn:
     raise FloatingPointError(
         f"{what} in epoch {run.epoch + 1}, step {run.steps + 1}; first output that is not finite: "
         f"{first_not_finite(run.net, x)}. Last good checkpoint: {kept}. "
-        f"Train again into another --out with a lower lr (now {r.lr:g}) or clip_norm (now {r.clip_norm:g})"
+        f"Train again into another --out with a lower lr (now {r.optim.lr:g}) or clip_norm (now {r.optim.clip_norm:g})"
     )
+
+
+def on_device(run: Run, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pictures, channels last, and labels of this process; a task may have them there already."""
+    if not getattr(run.task, "shares", False):
+        batch = ranks.part_of(batch)
+    x, y = (torch.as_tensor(part).to(run.recipe.device, non_blocking=True) for part in batch)
+    return x.float().contiguous(memory_format=torch.channels_last), y
+
+
+def logits_of(run: Run, x: torch.Tensor, net: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    """float32, in BF16 arithmetic where the recipe says so."""
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=run.recipe.bf16):
+        return net(x).float()
 
 
 def train_step(run: Run, batch: Batch, steps_per_epoch: int) -> None:
     """One batch; position and sums move with the weights."""
     net, optimiser, task, recipe, sums = run.net, run.optimiser, run.task, run.recipe, run.sums
-    x = torch.from_numpy(batch[0]).to(recipe.device).contiguous(memory_format=torch.channels_last)
-    y = torch.from_numpy(batch[1]).to(recipe.device)
+    x, y = on_device(run, batch)
     lr = learning_rate(recipe, run.epoch * steps_per_epoch + run.steps, steps_per_epoch)
     for group in optimiser.param_groups:
         group["lr"] = lr
-    logits = net(x)
+    ranks.seed(recipe.seed, run.epoch, run.steps)
+    logits = logits_of(run, x, run.forward)
     loss = task.loss(logits, y)
-    if not torch.isfinite(loss):
-        stop_not_finite(run, f"the loss is {loss.item()}", x)
+    if run.teacher is not None:
+        loss = run.teacher.joined(x, logits, loss)
+    own = [loss.item() * len(x), len(x), *task.correct(logits.detach(), y)]
+    whole, samples, hits, seen = ranks.total(own)
+    if not math.isfinite(whole):
+        stop_not_finite(run, f"the loss is {whole / samples}", x)
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    norm = torch.nn.utils.clip_grad_norm_(net.parameters(), recipe.clip_norm)
+    (loss * ranks.weight(len(x), samples)).backward()
+    norm = torch.nn.utils.clip_grad_norm_(net.parameters(), recipe.optim.clip_norm)
     if not torch.isfinite(norm):  # the step would make the weights NaN, and the next checkpoint worthless
         stop_not_finite(run, f"the length of the gradient is {norm.item()}", x)
     optimiser.step()
-    hits, seen = task.correct(logits.detach(), y)
-    sums.loss, sums.samples, sums.lr = sums.loss + loss.item() * len(x), sums.samples + len(x), lr
-    sums.right, sums.counted = sums.right + hits, sums.counted + seen
+    if run.average is not None:
+        run.average.update(net)
+    sums.loss, sums.samples, sums.lr = sums.loss + whole, sums.samples + int(samples), lr
+    sums.right, sums.counted = sums.right + int(hits), sums.counted + int(seen)
     run.steps += 1
 
 
-def train_epoch(run: Run) -> dict:
+def train_epoch(run: Run, bars: Bars) -> dict:
     """The steps of this epoch that are not done yet; returns its row of the metrics."""
-    jobs = run.task.epoch_jobs(run.epoch)
+    steps, batches = epoch_batches(run)
     run.net.train()
     if not run.begun:
         with interrupts_wait():
-            tell_progress(run)
-            run.begun = True
-    with progress(len(jobs), run.steps, f"epoch {run.epoch + 1}/{run.recipe.epochs}") as advance:
-        for batch in prefetch(jobs[run.steps :], run.recipe.workers):
-            with interrupts_wait():
-                train_step(run, batch, len(jobs))
-            advance()
-            if time.monotonic() - run.saved_at >= CHECKPOINT_SECONDS:
-                save(run)
+            begin_epoch(run)
+    bars.epoch(run, steps)
+    for batch in batches:
+        with interrupts_wait():
+            train_step(run, batch, steps)
+        bars.step(run)
+        if time.monotonic() - run.saved_at >= CHECKPOINT_SECONDS:
+            save(run)
+    ranks.same_buffers(run.net)
+    run.count_seconds()
     sums = run.sums
     row = {"epoch": run.epoch + 1, "lr": sums.lr, "loss": sums.loss / sums.samples}
     row["train_accuracy"] = sums.right / max(1, sums.counted)
-    distances = list(getattr(run.net, "plane_distance", dict)().values())
-    return row | ({"plane_distance": float(np.mean(distances))} if distances else {})
+    return row | watch.metrics(run.net, run.bits)
 
 
-def train_epochs(run: Run, say: Callable[[str], None]) -> None:
+def train_epochs(run: Run, say: Callable[[str], None], watcher: Callable[[dict], None] | None) -> None:
     """Up to the last epoch, with a checkpoint after each one, and before Ctrl-C leaves."""
     run.saved_at = run.counted_to = time.monotonic()
     try:
-        while run.epoch < run.recipe.epochs:
-            row = train_epoch(run) | run.task.validate(run.net)
-            run.count_seconds()
-            row["seconds"] = round(run.sums.seconds, 3)
-            with interrupts_wait():
-                run.history.append(row)
-                run.begun, run.steps, run.sums = False, 0, Sums()
-            save(run)
-            write_history(run)
-            say(_line(row))
+        with show.bars(run) as bars:
+            while run.epoch < run.recipe.epochs:
+                row = train_epoch(run, bars)
+                speed = show.speed(run)
+                row |= run.task.validate(run.net)
+                run.count_seconds()
+                row["seconds"] = round(run.sums.seconds, 3)
+                with interrupts_wait():
+                    run.history.append(row)
+                    run.begun, run.steps, run.sums = False, 0, Sums()
+                save(run)
+                write_history(run)
+                say(f"{show.line(row)}  {speed}")
+                if watcher is not None:
+                    watcher(row)
     except KeyboardInterrupt:
         save(run)
         raise
 
 
+def finish(run: Run) -> None:
+    """What the recipe has for the end; the checkpoint then holds the network as it is handed out."""
+    how = run.recipe.finish
+    if run.finished or not how.bn_batches:
+        return
+    if run.average is not None:
+        run.average.put_into(run.net)
+    batches = (on_device(run, batch)[0] for batch in still_batches(run, how.bn_batches))
+    reestimate(
+        run.net, batches, lambda x: logits_of(run, x, run.net)
+    )  # not run.forward, which brings the first one's statistics
+    ranks.mean_buffers(run.net)
+    run.finished = True
+    save(run)
+
+
 def write_history(run: Run) -> None:
-    """metrics.jsonl, metrics.csv and curves.png of the whole epochs."""
+    """metrics.jsonl and metrics.csv of the whole epochs; now and then what is drawn of them."""
     runs.write_metrics(run.out, run.history)
+    if time.monotonic() - run.drawn_at >= DRAW_SECONDS:
+        draw(run, None)
+        run.drawn_at = time.monotonic()
+
+
+def draw(run: Run, result: dict | None) -> None:
+    """curves.png, layers.png, confusion.png, report.html."""
+    if not run.history or not ranks.first():
+        return
     plots.curves(run.history, run.out / "curves.png")
+    plots.layers(run.history, run.out / "layers.png")
+    if result is not None and "confusion" in result:
+        plots.confusion(result["confusion"], run.recipe.classes, run.out / "confusion.png")
+    report.write(run.out, run.recipe, run.history, run.about, result)
 
 
-def _line(row: dict) -> str:
-    words = [f"epoch {row['epoch']:3d}"]
-    words += [f"{k} {v:.4g}" for k, v in row.items() if k != "epoch"]
-    return "  ".join(words)
+def check_device(device: str) -> None:
+    """Raises ValueError: PyTorch cannot put anything there."""
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"device={device} cannot be used by PyTorch here ({reason}); -o device=cpu always can"
+        ) from error
 
 
-def prepare(recipe: Recipe, root: Path, out: Path, make_net: Callable[..., torch.nn.Module] | None) -> Run:
+def quantizers_learn(net: torch.nn.Module) -> bool:
+    """Some weight quantizer has parameters, which real weights do not use."""
+    return any(True for m in net.modules() if isinstance(m, BinaryConv2d) for _ in m.weight_q.parameters())
+
+
+def prepare(recipe: Recipe, root: Path, out: Path, make_net: Callable[[Recipe], torch.nn.Module]) -> Run:
     """Data, network, optimiser; nothing is written."""
-    if make_net is None:
-        from aoienet.models import create_model
-
-        make_net = create_model
+    check_device(recipe.device)
+    ranks.check_batch(recipe.batch)
     task = open_task(recipe, root)
+    ranks.check_same("the hash of the data", task.data_hash)
     recipe = task.recipe  # with what the data decides
     seed_all(recipe.seed)
-    model_kwargs = {"num_classes": len(recipe.classes), "in_channels": recipe.in_channels}
-    net = make_net(recipe.model, **model_kwargs)
-    net = net.to(recipe.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Run(recipe, task, net, make_optimiser(net, recipe), out, model_kwargs)
+    net: Any = make_net(recipe)
+    if recipe.sync_bn and ranks.world() > 1:
+        synchronise(net)
+    net = net.to(recipe.device).to(memory_format=torch.channels_last)
+    optimiser = make_optimiser(net, recipe, phases(recipe)[0])
+    joint = ranks.joint(net, recipe.real_weights.epochs > 0 and quantizers_learn(net))
+    forward = torch.compile(joint) if recipe.compile else joint
+    return Run(recipe, task, net, optimiser, out, forward, open_teacher(recipe))
 
 
 def train(
@@ -222,34 +274,53 @@ def train(
     resume: bool = False,
     command: str = "",
     say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True),
-    make_net: Callable[..., torch.nn.Module] | None = None,
+    make_net: Callable[[Recipe], torch.nn.Module] = networks.build,
+    watcher: Callable[[dict], None] | None = None,
 ) -> dict:
-    """Train a recipe; returns the result that is also written to out/result.json."""
+    """Train a recipe; returns the result that is also written to out/result.json. `watcher` is called with the metrics of every
+    epoch."""
     out = Path(out)
-    if not resume and (out / "checkpoint.pt").exists():
-        raise FileExistsError(f"{out} holds a run; use --resume or another --out")
-    saved = runs.read_checkpoint(out) if resume else None
+    saved = ranks.from_first(lambda: read_saved(out, resume))
+    say = say if ranks.first() else lambda text: None
     run = prepare(recipe, Path(root), out, make_net)
     if saved is not None:
         restore(run, saved)
-    run.about = {
-        "recipe": runs.recipe_dict(run.recipe),
-        "split": run.task.split,
-        "data_hash": run.task.data_hash,
-        "environment": runs.environment(),
-        "command": command,
-        "weights": sum(p.numel() for p in run.net.parameters()),
-    }
-    out.mkdir(parents=True, exist_ok=True)
+    run.about = about(run, command)
+    if ranks.first():
+        out.mkdir(parents=True, exist_ok=True)
     report_data(run, say)
     runs.write_json(out / "recipe.json", run.about)
-    say(f"{recipe.name}: {run.task.split}; {run.about['weights']:,} parameters, {torch.get_num_threads()} threads")
+    runs.write_atomic(out / "recipe.toml", to_toml(run.recipe).encode())
+    each = f" in each of {ranks.world()} processes" if ranks.world() > 1 else ""
+    where = f"{torch.get_num_threads()} threads{each}"
+    say(f"{recipe.name}: {run.task.split}; {run.about['weights']:,} parameters, {where}")
     for line in other_roundings(saved, run.about["environment"]) if saved is not None else []:
         say(line)
     if run.history:
         write_history(run)  # a kill may have come between the checkpoint and these files
-    train_epochs(run, say)
+    train_epochs(run, say, watcher)
+    finish(run)
     return write_result(run)
+
+
+def read_saved(out: Path, resume: bool) -> dict | None:
+    """The checkpoint to go on from; None for a new run."""
+    if not resume and (out / "checkpoint.pt").exists():
+        raise FileExistsError(f"{out} holds a run; use --resume or another --out")
+    return runs.read_checkpoint(out) if resume else None
+
+
+def about(run: Run, command: str) -> dict:
+    """What is stored beside the result: enough to make it again, and to see that it is the same."""
+    return {
+        "recipe": recipe_dict(run.recipe),
+        "split": run.task.split,
+        "data_hash": run.task.data_hash,
+        "teacher": run.teacher.digest if run.teacher is not None else None,
+        "environment": runs.environment(),
+        "command": command,
+        "weights": sum(p.numel() for p in run.net.parameters()),
+    }
 
 
 def report_data(run: Run, say: Callable[[str], None]) -> None:
@@ -262,11 +333,13 @@ def report_data(run: Run, say: Callable[[str], None]) -> None:
 
 
 def write_result(run: Run) -> dict:
-    """Test scores, result.json and confusion.png."""
+    """Test scores: result.json, and what is drawn."""
     result = run.task.result(run.net)
     result |= run.about | {"epochs_done": run.epoch, "last_epoch": run.history[-1] if run.history else {}}
+    if run.finished:
+        result["finished"] = run.task.validate(run.net)
     result["seconds"] = sum(row["seconds"] for row in run.history)
-    if "confusion" in result:
-        plots.confusion(result["confusion"], run.recipe.classes, run.out / "confusion.png")
+    result["peak_memory_mib"] = show.peak_memory_mib(run)
     runs.write_json(run.out / "result.json", result)
+    draw(run, result)
     return runs.finite(result)

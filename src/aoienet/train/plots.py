@@ -1,21 +1,30 @@
-"""curves.png and confusion.png."""
+"""curves.png, layers.png and confusion.png of a run folder."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+# panel -> the numbers of a row of the metrics that belong there, by a part of their names
+PANELS = {
+    "loss": ("loss",),
+    "accuracy, AUC, F1": ("accuracy", "auc", "f1", "precision"),
+    "learning rate": ("lr",),
+    "share of bits": ("weight_flips", "plane_distance"),
+}
 
-def _save(figure, path: Path) -> None:
+
+def _save(figure: Any, path: Path) -> None:
     part = path.with_name(f".{path.name}.part")
     figure.savefig(part, format="png", dpi=110)
     os.replace(part, path)
 
 
-def _figure(width: float, height: float):
+def _figure(width: float, height: float) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -24,22 +33,50 @@ def _figure(width: float, height: float):
     return figure
 
 
+def _panel(axis: Any, title: str) -> None:
+    axis.set_xlabel("epoch")
+    axis.set_title(title)
+    axis.grid(alpha=0.3)
+    if axis.lines:
+        axis.legend(fontsize=7)
+
+
+def panel_of(key: str) -> str | None:
+    """The panel of a number of the metrics, or None: it is not drawn."""
+    return next((title for title, parts in PANELS.items() if any(part in key for part in parts)), None)
+
+
 def curves(history: list[dict], path: Path) -> None:
-    """Loss to the left, accuracy and AUC to the right, by epoch."""
-    figure = _figure(9, 3.6)
-    left, right = figure.subplots(1, 2)
+    """By epoch: loss, accuracy, learning rate; signs that flipped and the distance of the planes."""
+    figure = _figure(9, 6)
+    axes = dict(zip(PANELS, figure.subplots(2, 2).ravel(), strict=True))
     epochs = [row["epoch"] for row in history]
-    for key in dict.fromkeys(k for row in history for k in row):
-        axis = left if "loss" in key else right if "accuracy" in key or "auc" in key else None
-        if axis is not None:
-            axis.plot(epochs, [row.get(key, np.nan) for row in history], label=key, marker=".")
-    for axis, title in ((left, "loss"), (right, "accuracy, AUC")):
-        axis.set_xlabel("epoch")
-        axis.set_title(title)
-        axis.grid(alpha=0.3)
-        if axis.lines:
-            axis.legend()
+    for key in dict.fromkeys(k for row in history for k, v in row.items() if not isinstance(v, dict)):
+        title = panel_of(key)
+        if title is not None:
+            axes[title].plot(epochs, [row.get(key, np.nan) for row in history], label=key, marker=".")
+    for title, axis in axes.items():
+        _panel(axis, title)
     _save(figure, path)
+
+
+def layers(history: list[dict], path: Path) -> bool:
+    """alpha, beta and distance of planes of every layer by epoch; False, and no file, where the network has none."""
+    rows = [row for row in history if row.get("layers")]
+    if not rows:
+        return False
+    figure = _figure(13, 4)
+    keys = ("alpha", "beta", "plane_distance")
+    for axis, key in zip(figure.subplots(1, 3), keys, strict=True):
+        for name in (name for name, values in rows[-1]["layers"].items() if key in values):
+            values = [row["layers"].get(name, {}).get(key, np.nan) for row in rows]
+            weights = name.endswith("conv")
+            axis.plot([row["epoch"] for row in rows], values, "--" if weights else "-", label=name, linewidth=1)
+        axis.set_xlabel("epoch")
+        axis.set_title(f"{key} (weights dashed)" if key != "plane_distance" else "distance of the planes")
+        axis.grid(alpha=0.3)
+    _save(figure, path)
+    return True
 
 
 def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], path: Path) -> None:

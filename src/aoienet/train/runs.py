@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import math
@@ -12,17 +13,19 @@ import platform
 import random
 import shutil
 import subprocess
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from aoienet.train.recipes import Recipe
+from aoienet import __version__
+from aoienet.train import networks, ranks
+from aoienet.train.recipes import recipe_dict, recipe_from
 
-CHECKPOINT_VERSION = 2  # 1, without a `version`, knows whole epochs only; it is read and resumed like any other
-NEEDED = ("recipe", "model_name", "model_kwargs", "state", "epoch", "random")
+# Older ones are read and resumed like any other: 1, without a `version`, knows whole epochs only; 2 has a recipe without groups.
+CHECKPOINT_VERSION = 3
+NEEDED = ("recipe", "state", "epoch", "random")
 # what torch.load raises on bytes that are no checkpoint
 UNREADABLE = (
     RuntimeError,
@@ -37,10 +40,13 @@ UNREADABLE = (
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Whole file or none, also when the machine loses power; on an error the file stays as it was before.
+    """Whole file or none, also when the machine loses power; on an error the file stays as it was before. Of several
+    processes that train together the first writes.
 
     Raises    OSError with the same errno: the path, the needed and the free bytes.
     """
+    if not ranks.first():
+        return
     part = path.with_name(f".{path.name}.part")
     try:
         with part.open("wb") as file:
@@ -87,12 +93,12 @@ def finite(value: Any) -> Any:
 
 
 def write_metrics(out: Path, history: list[dict]) -> None:
-    """metrics.jsonl and metrics.csv from all epochs so far."""
+    """metrics.jsonl and, without what is told layer by layer, metrics.csv from all epochs so far."""
     lines = [json.dumps(finite(row)) for row in history]
     write_atomic(out / "metrics.jsonl", ("\n".join(lines) + "\n").encode())
-    keys = list(dict.fromkeys(k for row in history for k in row))
+    keys = list(dict.fromkeys(k for row in history for k, v in row.items() if not isinstance(v, dict)))
     table = io.StringIO()
-    writer = csv.DictWriter(table, keys, lineterminator="\n")
+    writer = csv.DictWriter(table, keys, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
     write_atomic(out / "metrics.csv", table.getvalue().encode())
@@ -123,6 +129,8 @@ def restore_random(states: dict) -> None:
 
 def save_checkpoint(out: Path, document: dict) -> None:
     """checkpoint.pt, replaced in one step."""
+    if not ranks.first():
+        return
     content = io.BytesIO()
     torch.save({"version": CHECKPOINT_VERSION} | document, content)
     write_atomic(out / "checkpoint.pt", content.getvalue())
@@ -186,58 +194,51 @@ def git_hash() -> str:
 def environment() -> dict:
     """Versions, machine, commit."""
     return {
+        "aoienet": __version__,
         "git": git_hash(),
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "numpy": np.__version__,
         "machine": platform.machine(),
         "threads": torch.get_num_threads(),
+        "processes": ranks.world(),
     }
 
 
-def recipe_from(document: dict) -> Recipe:
-    """A Recipe out of its JSON form; keys that are younger than the document have their defaults."""
-    unknown = sorted(set(document) - {f.name for f in fields(Recipe)})
-    if unknown:
-        raise ValueError(f"the stored recipe has unknown keys ({', '.join(unknown)}): a newer aoienet wrote it; update")
-    return Recipe(**{**document, "classes": tuple(document["classes"])})
-
-
-def recipe_dict(recipe: Recipe) -> dict:
-    """A Recipe as plain values."""
-    document = asdict(recipe)
-    document["classes"] = list(recipe.classes)
-    return document
+def state_digest(state: dict) -> str:
+    """SHA-256 of weights and buffers, names included."""
+    whole = hashlib.sha256()
+    for key in sorted(state):
+        whole.update(key.encode() + state[key].cpu().contiguous().numpy().tobytes())
+    return whole.hexdigest()
 
 
 def load_run(run: str | Path) -> tuple[torch.nn.Module, dict]:
     """The network of a run in eval mode, and {recipe, result, transform, scan, classes, input, state}."""
-    from aoienet.models import create_model
-
     run = Path(run)
     checkpoint = read_checkpoint(run)
-    net = create_model(checkpoint["model_name"], **checkpoint["model_kwargs"])
-    load_weights(net, checkpoint["state"], run / "checkpoint.pt")
     recipe = recipe_from(checkpoint["recipe"])
+    net: Any = networks.build(recipe)
+    load_weights(net, checkpoint["state"], run / "checkpoint.pt")
     path = run / "result.json"
     result = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     scan = None
-    if recipe.block_px:
+    if recipe.blocks.px:
         scan = {
-            "block_px": recipe.block_px,
-            "block_stride_px": recipe.block_stride_px,
+            "block_px": recipe.blocks.px,
+            "block_stride_px": recipe.blocks.stride_px,
             "total_stride": net.spec.total_stride,
             "defect": 1,
             "threshold": result.get("threshold", 0.0),
             "temperature": result.get("temperature", 1.0),
         }
     info = {
-        "recipe": checkpoint["recipe"],
+        "recipe": recipe_dict(recipe),
         "result": result,
-        "transform": recipe.transform,
+        "transform": networks.transform(recipe),
         "scan": scan,
         "classes": list(recipe.classes),
-        "model_name": checkpoint["model_name"],
+        "model_name": recipe.model,
         "epochs_done": checkpoint["epoch"],
     }
     return net.eval(), info

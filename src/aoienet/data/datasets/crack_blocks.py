@@ -17,6 +17,7 @@ MASKED = ("deepcrack256", "crack500_256")
 SAME_SCENE = {("deepcrack256", "11158")}  # train pictures that the README names as scenes of the test part
 SIDE_PX = 256
 IGNORED, WEAK = -1, -2
+LEAST_CRACK_PX = 20  # smaller parts of a mask are not counted as cracks
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,49 @@ def score_parts(
             entry["picture_recall"] = metrics.share(found, sum(cracked))
         out[source] = entry
     return out
+
+
+def crack_scores(mask_HW: np.ndarray, scores_HW: np.ndarray, block_px: int, stride_px: int) -> list[float]:
+    """Of each crack (8-connected, LEAST_CRACK_PX or more) the best score of the blocks that it touches: a threshold up to this
+    finds it."""
+    from scipy import ndimage
+
+    cracks, count = ndimage.label(mask_HW, np.ones((3, 3)))
+    areas = np.bincount(cracks.ravel(), minlength=count + 1)
+    touched = [
+        block_counts(cracks == k, block_px, stride_px) > 0 for k in range(1, count + 1) if areas[k] >= LEAST_CRACK_PX
+    ]
+    return [float(scores_HW[blocks].max()) for blocks in touched if blocks.any()]
+
+
+def certificate(
+    pictures: Sequence[Picture], scores: Sequence[np.ndarray], threshold: float, block_px: int, stride_px: int
+) -> dict:
+    """What a threshold that was chosen without these pictures misses in them, with one-sided 95 % bounds.
+
+    The unit is the photograph: cracks and pictures of one photograph are not independent.
+    """
+    from aoienet.data import metrics
+
+    by_photo: dict[tuple[str, str], list[float]] = {}
+    for picture, score in zip(pictures, scores, strict=True):
+        if picture.mask_HW is not None and picture.kind == "masked":
+            found = crack_scores(picture.mask_HW, score, block_px, stride_px)
+            by_photo.setdefault((picture.source, splits.photograph(picture.name)), []).extend(found)
+    photos = [np.array(values) >= threshold for values in by_photo.values() if values]
+    some, none = sum(not hits.all() for hits in photos), sum(not hits.any() for hits in photos)
+    return {
+        "unit": "photograph",
+        "confidence": 0.95,
+        "threshold": float(threshold),
+        "photographs": len(photos),
+        "cracks": int(sum(len(hits) for hits in photos)),
+        "cracks_missed": int(sum((~hits).sum() for hits in photos)),
+        "photographs_with_a_missed_crack": some,
+        "photographs_with_a_missed_crack_at_most": metrics.miss_bound(some, len(photos)),
+        "photographs_without_any_crack_found": none,
+        "photographs_without_any_crack_found_at_most": metrics.miss_bound(none, len(photos)),
+    }
 
 
 def known_blocks(

@@ -18,7 +18,7 @@ DROPPED = ("Pa_105",)  # the exact copy of Pa_101
 
 @dataclass(frozen=True)
 class NeuCls:
-    """All pictures with one split; `part` is 0 train, 1 validation, 2 test."""
+    """All pictures with one split; `part` is 0 train, 1 validation, 2 test, 3 none."""
 
     names: tuple[str, ...]
     images_NHW: np.ndarray
@@ -34,27 +34,74 @@ class NeuCls:
         return np.flatnonzero(self.part_N == ("train", "val", "test").index(part))
 
 
-def load(root: Path, seed: int = 0, val_fraction: float = 0.05, split: str = "grouped") -> NeuCls:
-    """The set under root/neu_cls (or root itself), split 80/20 by whole groups or at random."""
+@dataclass(frozen=True)
+class Split:
+    """How the pictures are parted.
+
+    kind        grouped: pictures that share pixels stay together; random: as papers do it, and it leaks
+    per_class   > 0: that many training pictures of every class, and all that shares no group with them is the test part
+    """
+
+    kind: str = "grouped"
+    seed: int = 0
+    val_fraction: float = 0.05
+    test_fraction: float = 0.2
+    per_class: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("grouped", "random"):
+            raise ValueError(f"unknown split {self.kind!r}; known: grouped, random")
+        if self.per_class and (self.kind != "grouped" or self.val_fraction):
+            raise ValueError(
+                "a split with so many pictures per class is grouped and has no validation part; "
+                f"received {self.kind!r}, val_fraction={self.val_fraction}"
+            )
+
+
+def part(labels: list[int], groups: list[str], split: Split) -> np.ndarray:
+    """0 train, 1 validation, 2 test, 3 left out, of every picture."""
+    if split.per_class:
+        return few(np.array(labels), np.array(groups), split.per_class, split.seed)
+    own = groups if split.kind == "grouped" else [str(i) for i in range(len(groups))]
+    test = splits.grouped(labels, own, split.test_fraction, split.seed)
+    out = np.where(test, 2, 0)
+    rest = np.flatnonzero(~test)
+    if split.val_fraction > 0:
+        rest_labels, rest_groups = [labels[i] for i in rest], [own[i] for i in rest]
+        out[rest[splits.grouped(rest_labels, rest_groups, split.val_fraction, split.seed)]] = 1
+    return out
+
+
+def few(labels_N: np.ndarray, groups_N: np.ndarray, per_class: int, seed: int) -> np.ndarray:
+    """Training pictures drawn one by one; their partners of the same surface are in no part."""
+    rng = np.random.default_rng(seed)
+    train = np.concatenate([rng.permutation(np.flatnonzero(labels_N == c))[:per_class] for c in np.unique(labels_N)])
+    out = np.where(np.isin(groups_N, groups_N[train]), 3, 2)
+    out[train] = 0
+    return out
+
+
+def load(root: Path, split: Split = Split()) -> NeuCls:
+    """The set under root/neu_cls (or root itself)."""
     base = Path(root) if (Path(root) / "groups.csv").is_file() else folder(root, "neu_cls")
     with open(base / "groups.csv", newline="", encoding="utf-8") as f:
         rows = [r for r in csv.DictReader(f) if r["image"] not in DROPPED]
     labels = [CLASSES.index(r["class"]) for r in rows]
-    groups = [r["group"] if split == "grouped" else str(i) for i, r in enumerate(rows)]
-    if split not in ("grouped", "random"):
-        raise ValueError(f"unknown split {split!r}; known: grouped, random")
-    test = splits.grouped(labels, groups, 0.2, seed)
-    rest = np.flatnonzero(~test)
-    part = np.where(test, 2, 0)
-    if val_fraction > 0:
-        rest_labels = [labels[i] for i in rest]
-        part[rest[splits.grouped(rest_labels, [groups[i] for i in rest], val_fraction, seed)]] = 1
+    parts = part(labels, [r["group"] for r in rows], split)
     images = np.stack([read_grey(base / "images" / r["class"] / f"{r['image']}.png") for r in rows])
-    counts = [int((part == p).sum()) for p in range(3)]
+    counts = [int((parts == p).sum()) for p in range(4)]
+    how = f"{split.per_class} per class" if split.per_class else f"{split.kind} stratified {shares(split)}"
     text = (
-        f"{split} stratified 80/20, seed {seed}, {', '.join(DROPPED)} dropped: "
+        f"{how}, seed {split.seed}, {', '.join(DROPPED)} dropped: "
         f"{counts[0]} train, {counts[1]} validation, {counts[2]} test"
     )
+    text += f", {counts[3]} left out that overlap training pictures" if split.per_class else ""
     names = tuple(r["image"] for r in rows)
-    hashed = digest([images, np.array(labels), part])
-    return NeuCls(names, images, np.array(labels), part, text, hashed)
+    hashed = digest([images, np.array(labels), parts])
+    return NeuCls(names, images, np.array(labels), parts, text, hashed)
+
+
+def shares(split: Split) -> str:
+    """ "80/20"."""
+    test = round(100 * split.test_fraction)
+    return f"{100 - test}/{test}"

@@ -51,6 +51,16 @@ MOBILENET = NetSpec(
     published=(Published("imagenet", 72.1, 90.2, source="Table 3"),),
 )
 
+# For trying out ImageNet trainings on a CPU: a quarter of the channels, a sixteenth of the operations.
+MOBILENET_QUARTER = replace(
+    MOBILENET,
+    name="aoienet_mobilenet_quarter",
+    stem=Stem("thermometer", (Conv(8, 3, 2),)),
+    body=tuple(unit for i, o, s in MOBILE_BLOCKS for unit in (Unit(i // 4, 3, s), Unit(o // 4, 1, 1))),
+    paper="this project's own: AOIE-Net's ImageNet form at a quarter of its width",
+    published=(),
+)
+
 # Table 1: what is added to FracBNN (fracbnn_resnet20). The paper does not say how; these are the readings whose counted
 # operations are the table's to the printed digit (design note 0; tests/models/test_zoo.py).
 FRACBNN_CELL = Cell(act_q="sign", surrogate="clip_open", weight_q="sign", out_act="rprelu", shift=True)
@@ -107,6 +117,14 @@ COMPACT = NetSpec(
     paper="this project's own: a small AOIE-Net for whole pictures",
 )
 
+# The same behind a max pooling: a quarter of the positions, and of the work.
+COMPACT_POOL = replace(
+    COMPACT,
+    name="aoienet_compact_pool",
+    stem=replace(COMPACT.stem, maxpool=True),
+    paper="this project's own: a small AOIE-Net for whole pictures, pooled behind the stem",
+)
+
 # Blocks of large pictures: total stride 8, a decision sees 31 px beyond its block (and 32 px more for the local contrast).
 SCAN = NetSpec(
     name="aoienet_scan",
@@ -130,4 +148,19 @@ SCAN_SMALL = replace(
     paper="this project's own: aoienet_scan for the speed of a first stage",
 )
 
-SPECS = (CIFAR, RESNET18, MOBILENET, ABA_IO, PAN, DBN_IEB, COLLAPSED, PRODUCT, SPLIT, COMPACT, SCAN, SCAN_SMALL)
+SPECS = (
+    CIFAR,
+    RESNET18,
+    MOBILENET,
+    MOBILENET_QUARTER,
+    ABA_IO,
+    PAN,
+    DBN_IEB,
+    COLLAPSED,
+    PRODUCT,
+    SPLIT,
+    COMPACT,
+    COMPACT_POOL,
+    SCAN,
+    SCAN_SMALL,
+)

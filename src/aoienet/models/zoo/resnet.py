@@ -14,6 +14,7 @@ QUOTED = "as the binary-network literature quotes it"
 
 # (width, units, stride of the first unit), with a shortcut around every convolution
 R20 = ((16, 6, 1), (32, 6, 2), (64, 6, 2))
+R56 = ((16, 18, 1), (32, 18, 2), (64, 18, 2))
 R18 = ((64, 4, 1), (128, 4, 2), (256, 4, 2), (512, 4, 2))
 R34 = ((64, 6, 1), (128, 8, 2), (256, 12, 2), (512, 6, 2))
 
@@ -49,6 +50,16 @@ RESNET20 = cifar(
     ),
 )
 
+RESNET56 = cifar(
+    "resnet56",
+    OPTION_A,
+    pairs(R56),
+    act="relu",
+    paper=PAPER,
+    differs="stem weights are 16-bit integers",
+    published=(Published("cifar10", 93.03, source="He 2016, Table 6"),),
+)
+
 RESNET18 = imagenet(
     "resnet18",
     OPTION_B,
@@ -70,4 +81,4 @@ RESNET34 = imagenet(
     published=(Published("imagenet", 73.3, 91.3, source=f"{QUOTED}; AOIE-Net Table 3 gives it to ResNet-18"),),
 )
 
-SPECS = (RESNET20, RESNET18, RESNET34)
+SPECS = (RESNET20, RESNET56, RESNET18, RESNET34)

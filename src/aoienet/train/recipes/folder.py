@@ -1,23 +1,17 @@
 """Whole pictures in class folders of your own; docs/guide/your-own-defects.md."""
 
-from aoienet.train.recipes import Recipe
+from aoienet.train.recipes import Augment, Data, Optim, Recipe
 
 
 def folder() -> Recipe:
     """Compact two-plane AOIE-Net, standardised per picture; the folders decide the classes."""
     return Recipe(
         name="folder",
-        dataset="folders",
         model="aoienet_compact",
         classes=(),
-        epochs=40,
-        batch=32,
-        lr=2e-3,
-        split="near_duplicates",
-        val_fraction=0.1,
-        test_fraction=0.2,
+        data=Data("folders", split="near_duplicates", val_fraction=0.1, test_fraction=0.2),
         label_smoothing=0.1,
-        scale_least=0.9,  # a defect at the rim must not be cropped away
-        scale_most=1.15,
         class_weights=True,
+        optim=Optim(lr=2e-3, warmup_epochs=1, weight_decay=1e-2),
+        augment=Augment(scale_least=0.9, scale_most=1.15),  # a defect at the rim must not be cropped away
     )

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import pkgutil
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
-from aoienet.train.recipes import Recipe
+from aoienet.train.recipes import Augment, Blocks, Data, Input, Pixels, Recipe, flat, hint
 
-Batch = tuple[np.ndarray, np.ndarray]  # x_NCHW float32, labels
+Batch = tuple[Any, Any]  # x_NCHW (float32 or 8-bit integers), labels: arrays, or tensors where the device has them
+GROUPS = {"data": Data(""), "input": Input(), "augment": Augment(), "blocks": Blocks(), "pixels": Pixels()}
+DEFAULTS: dict[str, Any] = {
+    f"{name}.{key}": value for name, group in GROUPS.items() for key, value in flat(group).items()
+}
+DEFAULTS |= {"label_smoothing": 0.0, "class_weights": False, "net.input_px": None}
+READ_BY_ALL = ("data.set", "data.split_seed", "data.limit", "data.workers")
 
 
 class Task(Protocol):
     """What the loop asks of a task. A batch depends on (seed, epoch, index) alone, so a run can be resumed.
 
     `recipe` is the recipe with what the data decides filled in. A task may have a `data_report`: a document for the run
-    folder, whose `summary` is a list of lines to say.
+    folder, whose `summary` is a list of lines to say; and `still_jobs()`: batches of training pictures that are not augmented.
+
+    In place of jobs a task may have streams, which decode ahead in a way of their own: `epoch_stream(epoch, done)`, the steps of
+    the epoch and its batches after the first `done`, and `still_stream(count)`. With `shares = True` its batches are this process's
+    part of the joint batch; of the batches of other tasks each process takes its part. `broken`: names and reasons of what was
+    left out.
     """
 
     recipe: Recipe
@@ -37,9 +49,39 @@ class Task(Protocol):
     def result(self, net: torch.nn.Module) -> dict: ...
 
 
+def names() -> list[str]:
+    """The data sets that there is a task for."""
+    return sorted(m.name for m in pkgutil.iter_modules(__path__))
+
+
 def open_task(recipe: Recipe, root: Path) -> Task:
-    """The task of the recipe's data set."""
-    return importlib.import_module(f"{__name__}.{recipe.dataset}").open_task(recipe, root)
+    """The task of the recipe's data set. Raises ValueError: no such data set, or a field of the recipe that it does not read."""
+    if recipe.data.set not in names():
+        raise ValueError(f"unknown data.set {recipe.data.set!r}{hint(recipe.data.set, names())}")
+    module = importlib.import_module(f"{__name__}.{recipe.data.set}")
+    refuse_unread(recipe, module.READS)
+    return module.open_task(recipe, root)
+
+
+def refuse_unread(recipe: Recipe, reads: Iterable[str]) -> None:
+    """A field that has another value than its default, and that nothing reads, would be a lie in the stored recipe."""
+    values = flat(recipe)
+    unread = set(DEFAULTS) - set(reads) - set(READ_BY_ALL)
+    wrong = [key for key in DEFAULTS if key in unread and values[key] != DEFAULTS[key]]
+    if wrong:
+        said = "; ".join(f"{key}={values[key]!r}: leave it at {DEFAULTS[key]!r}" for key in wrong)
+        raise ValueError(f"the data set {recipe.data.set} reads no {', '.join(wrong)} ({said})")
+
+
+def still_jobs(task: Task, epoch: int) -> list[Callable[[], Batch]]:
+    """Training pictures as validation sees them, where the task has them; else those of this epoch."""
+    still = getattr(task, "still_jobs", None)
+    return still() if still is not None else task.epoch_jobs(epoch)
+
+
+def starts(count: int, size: int) -> list[int]:
+    """Where the batches of an epoch begin; there is no batch of one, which batch norm refuses."""
+    return [i for i in range(0, count, size) if count - i > 1 or i == 0]
 
 
 def predict(net: torch.nn.Module, x_NCHW: np.ndarray, batch: int = 32) -> np.ndarray:

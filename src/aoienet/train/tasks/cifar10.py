@@ -1,4 +1,4 @@
-"""CIFAR-10: flip and crop, cross-entropy."""
+"""CIFAR-10: flip and crop, cross-entropy. Elsewhere than on the CPU the pictures live on the device and are augmented there."""
 
 from __future__ import annotations
 
@@ -12,42 +12,60 @@ from torch.nn import functional as F
 
 from aoienet.data import augment, metrics, transform
 from aoienet.data.datasets import cifar10
+from aoienet.train import networks
 from aoienet.train.recipes import Recipe
-from aoienet.train.tasks import Batch, predict
+from aoienet.train.tasks import Batch, predict, starts
 
 PAD_PX = 4
+CENTER = 128
+READS = ("data.val_fraction", "input.kind", "augment.flips", "label_smoothing")
 
 
 def open_task(recipe: Recipe, root: Path) -> Cifar10Task:
-    """Read the data."""
-    return Cifar10Task(recipe, cifar10.load(root, recipe.split_seed, recipe.val_fraction))
+    """Read the data. Raises ValueError: an input that is not plain pixels."""
+    if recipe.input.kind != "pixels":
+        raise ValueError(
+            f"cifar10 has colours, which are not standardised: input.kind=pixels; got {recipe.input.kind!r}"
+        )
+    data = cifar10.load(root, recipe.data.split_seed, recipe.data.val_fraction)
+    return Cifar10Task(recipe, data) if recipe.device == "cpu" else Cifar10OnDevice(recipe, data)
 
 
 class Cifar10Task:
     """Random crop out of a picture with 4 px of black around it, flip; pixels raw or centred as the stem wants them."""
 
     def __init__(self, recipe: Recipe, data: cifar10.Cifar10) -> None:
-        self.recipe, self.data = recipe, data
+        self.recipe, self.data, self.transform = recipe, data, networks.transform(recipe)
         self.split, self.data_hash = data.split, data.data_hash
         self.count = {part: len(labels) for part, labels in data.labels.items()}
-        if recipe.limit:
-            self.count = {part: min(recipe.limit, n) for part, n in self.count.items()}
-            self.split += f"; limited to the first {recipe.limit} per part"
+        if recipe.data.limit:
+            self.count = {part: min(recipe.data.limit, n) for part, n in self.count.items()}
+            self.split += f"; limited to the first {recipe.data.limit} per part"
 
     def _input(self, images_NHWC: np.ndarray) -> np.ndarray:
-        x = transform.apply(images_NHWC, self.recipe.transform)
+        x = transform.apply(images_NHWC, self.transform)
         return np.ascontiguousarray(x.transpose(0, 3, 1, 2)).astype(np.float32)
 
+    def _rng(self, epoch: int, start: int) -> np.random.Generator:
+        return np.random.default_rng([self.recipe.seed, epoch, start])
+
     def _batch(self, epoch: int, start: int, index: np.ndarray) -> Batch:
-        rng = np.random.default_rng([self.recipe.seed, epoch, start])
-        images = augment.flip_and_crop(rng, self.data.images["train"][index], PAD_PX)
+        images = self.data.images["train"][index]
+        images = augment.flip_and_crop(self._rng(epoch, start), images, PAD_PX, self.recipe.augment.flips)
         return self._input(images), self.data.labels["train"][index]
 
     def epoch_jobs(self, epoch: int) -> list[Callable[[], Batch]]:
         order = np.random.default_rng([self.recipe.seed, epoch]).permutation(self.count["train"])
         size = self.recipe.batch
-        starts = [i for i in range(0, len(order), size) if len(order) - i > 1 or i == 0]  # no batch of one
-        return [partial(self._batch, epoch, i, order[i : i + size]) for i in starts]
+        return [partial(self._batch, epoch, i, order[i : i + size]) for i in starts(len(order), size)]
+
+    def _still(self, index: np.ndarray) -> Batch:
+        return self._input(self.data.images["train"][index]), self.data.labels["train"][index]
+
+    def still_jobs(self) -> list[Callable[[], Batch]]:
+        order = np.random.default_rng(self.recipe.seed).permutation(self.count["train"])
+        size = self.recipe.batch
+        return [partial(self._still, order[i : i + size]) for i in starts(len(order), size)]
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
@@ -69,3 +87,27 @@ class Cifar10Task:
     def result(self, net: torch.nn.Module) -> dict:
         logits, labels = self._predict(net, "test")
         return metrics.classification_report(labels, logits.argmax(1), self.recipe.classes)
+
+
+class Cifar10OnDevice(Cifar10Task):
+    """The same batches, pixel by pixel, from pictures that lie on the device: what crosses the bus per batch is where to cut."""
+
+    def __init__(self, recipe: Recipe, data: cifar10.Cifar10) -> None:
+        super().__init__(recipe, data)
+        images = torch.from_numpy(data.images["train"]).to(recipe.device)
+        self.wide_NHWC = F.pad(images, (0, 0, PAD_PX, PAD_PX, PAD_PX, PAD_PX))
+        self.labels_N = torch.from_numpy(data.labels["train"]).to(recipe.device)
+
+    def _cut(self, index: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> Batch:
+        device = self.wide_NHWC.device
+        at_N, at_NH, at_NW = (torch.from_numpy(a).to(device, non_blocking=True) for a in (index, rows, columns))
+        images = self.wide_NHWC[at_N[:, None, None], at_NH[:, :, None], at_NW[:, None, :]].permute(0, 3, 1, 2).float()
+        return images - CENTER if self.transform["kind"] == "center" else images, self.labels_N[at_N]
+
+    def _batch(self, epoch: int, start: int, index: np.ndarray) -> Batch:
+        shape = (len(index), cifar10.SIDE, cifar10.SIDE)
+        return self._cut(index, *augment.crop_places(self._rng(epoch, start), shape, PAD_PX, self.recipe.augment.flips))
+
+    def _still(self, index: np.ndarray) -> Batch:
+        middle = np.tile(np.arange(cifar10.SIDE) + PAD_PX, (len(index), 1))
+        return self._cut(index, middle, middle)

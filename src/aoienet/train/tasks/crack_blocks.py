@@ -14,12 +14,21 @@ from aoienet.data import augment, metrics
 from aoienet.data.datasets import crack_blocks as data
 from aoienet.data.transform import standardize
 from aoienet.train.recipes import Recipe
-from aoienet.train.tasks import Batch, predict
+from aoienet.train.tasks import Batch, predict, starts
+
+READS = (
+    *("data.split", "data.val_fraction", "input.window_px", "input.eps_levels", "input.scale"),
+    *("augment.scale_least", "augment.scale_most", "augment.gain_spread", "augment.flips", "augment.turns"),
+    *("blocks.px", "blocks.stride_px", "blocks.crack_weight", "blocks.weak_weight", "blocks.keep_recall"),
+    *("blocks.brick_per_epoch", "blocks.drone_per_epoch", "blocks.photo_per_epoch", "blocks.masked_repeats"),
+)
 
 
 def open_task(recipe: Recipe, root: Path) -> CrackBlocksTask:
-    """Read the data."""
-    return CrackBlocksTask(recipe, data.load(root, recipe.split_seed, recipe.val_fraction))
+    """Read the data. Raises ValueError: another split than by photograph."""
+    if recipe.data.split != "photograph":
+        raise ValueError(f"{recipe.data.set} is split by photograph; received data.split={recipe.data.split!r}")
+    return CrackBlocksTask(recipe, data.load(root, recipe.data.split_seed, recipe.data.val_fraction))
 
 
 class CrackBlocksTask:
@@ -29,29 +38,33 @@ class CrackBlocksTask:
         self.recipe = recipe
         self.split, self.data_hash = parts.split, parts.data_hash
         self.train, self.val, self.test = parts.train, parts.val, parts.test
-        if recipe.limit:
+        if recipe.data.limit:
             rng = np.random.default_rng(recipe.seed)
             self.train, self.val, self.test = (
-                tuple(part[i] for i in sorted(rng.permutation(len(part))[: recipe.limit]))
+                tuple(part[i] for i in sorted(rng.permutation(len(part))[: recipe.data.limit]))
                 for part in (self.train, self.val, self.test)
             )
-            self.split += f"; limited to {recipe.limit} per part"
-        self._weights = torch.tensor([1.0, recipe.crack_weight])
+            self.split += f"; limited to {recipe.data.limit} per part"
+        self._weights = torch.tensor([1.0, recipe.blocks.crack_weight])
 
     def _standardize(self, image: np.ndarray) -> np.ndarray:
-        return standardize(image, self.recipe.window_px, self.recipe.eps_levels, self.recipe.scale)
+        return standardize(image, self.recipe.input.window_px, self.recipe.input.eps_levels, self.recipe.input.scale)
 
     def epoch_order(self, epoch: int) -> list[int]:
         """Indices into train: all masked pictures, and a draw from the others."""
         r, rng = self.recipe, np.random.default_rng([self.recipe.seed, epoch])
-        draws = {"brick_crack227": r.brick_per_epoch, "drone": r.drone_per_epoch, "imagenette224": r.photo_per_epoch}
+        draws = {
+            "brick_crack227": r.blocks.brick_per_epoch,
+            "drone": r.blocks.drone_per_epoch,
+            "imagenette224": r.blocks.photo_per_epoch,
+        }
         order: list[int] = []
         for source in sorted({p.source for p in self.train}):
             index = np.array([i for i, p in enumerate(self.train) if p.source == source])
             if source in data.MASKED:
-                order += list(index) * r.masked_repeats
+                order += list(index) * r.blocks.masked_repeats
             else:
-                count = min(draws[source], r.limit) if r.limit else draws[source]
+                count = min(draws[source], r.data.limit) if r.data.limit else draws[source]
                 order += list(rng.choice(index, count, replace=count > len(index)))
         return [int(i) for i in rng.permutation(np.array(order))]
 
@@ -63,18 +76,18 @@ class CrackBlocksTask:
         if picture.mask_HW is not None:
             layers += (picture.mask_HW.astype(np.uint8) * 255,)
         # a crack known only to be somewhere must not be cropped away
-        most = min(1.1, r.scale_most) if picture.kind == "weak" else r.scale_most
-        layers = augment.scaled_crop(rng, layers, data.SIDE_PX, (r.scale_least, most))
-        layers = augment.dihedral(rng, *layers)
+        most = min(1.1, r.augment.scale_most) if picture.kind == "weak" else r.augment.scale_most
+        layers = augment.scaled_crop(rng, layers, data.SIDE_PX, (r.augment.scale_least, most))
+        layers = augment.dihedral(rng, *layers, flips=r.augment.flips, turns=r.augment.turns)
         image = np.ascontiguousarray(layers[0])
         if rng.random() < 0.8:
-            image = augment.gain(rng, image, r.gain_spread)
+            image = augment.gain(rng, image, r.augment.gain_spread)
         if rng.random() < 0.15:
             image = augment.blur(image)
         if rng.random() < 0.2:
             image = augment.noise(rng, image, 5.0)
         mask = layers[1] > 127 if len(layers) > 1 else np.zeros(image.shape, bool)
-        return self._standardize(image), data.block_labels(picture, mask, r.block_px, r.block_stride_px)
+        return self._standardize(image), data.block_labels(picture, mask, r.blocks.px, r.blocks.stride_px)
 
     def _batch(self, epoch: int, start: int, index: Sequence[int]) -> Batch:
         pairs = [self.sample(epoch, start + k, i) for k, i in enumerate(index)]
@@ -83,8 +96,7 @@ class CrackBlocksTask:
 
     def epoch_jobs(self, epoch: int) -> list[Callable[[], Batch]]:
         order, size = self.epoch_order(epoch), self.recipe.batch
-        starts = [i for i in range(0, len(order), size) if len(order) - i > 1 or i == 0]
-        return [partial(self._batch, epoch, i, order[i : i + size]) for i in starts]
+        return [partial(self._batch, epoch, i, order[i : i + size]) for i in starts(len(order), size)]
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         if logits.shape[2:] != labels.shape[1:]:
@@ -99,7 +111,7 @@ class CrackBlocksTask:
         if weak.any():
             odds = (logits[:, 1] - logits[:, 0]).flatten(1)[weak]
             best = odds.topk(min(4, odds.shape[1]), dim=1).values.mean(1)
-            total = total + self.recipe.weak_weight * F.softplus(-best).sum() / len(labels)
+            total = total + self.recipe.blocks.weak_weight * F.softplus(-best).sum() / len(labels)
         return total
 
     def correct(self, logits: torch.Tensor, labels: torch.Tensor) -> tuple[int, int]:
@@ -115,7 +127,7 @@ class CrackBlocksTask:
         return np.concatenate(parts)
 
     def _known(self, pictures: Sequence[data.Picture], scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return data.known_blocks(pictures, list(scores), self.recipe.block_px, self.recipe.block_stride_px)
+        return data.known_blocks(pictures, list(scores), self.recipe.blocks.px, self.recipe.blocks.stride_px)
 
     def validate(self, net: torch.nn.Module) -> dict:
         if not self.val:
@@ -134,7 +146,7 @@ class CrackBlocksTask:
         if self.val:
             score, truth = self._known(self.val, self.scores(net, self.val))
             temperature = metrics.fit_temperature(score, truth)
-            threshold = metrics.threshold_for_recall(score[truth == 1] / temperature, r.keep_recall)
+            threshold = metrics.threshold_for_recall(score[truth == 1] / temperature, r.blocks.keep_recall)
         scores = self.scores(net, self.test) / temperature
         masked = [i for i, p in enumerate(self.test) if p.source in data.MASKED]
         out: dict = {}
@@ -145,5 +157,12 @@ class CrackBlocksTask:
             out["auc"] = metrics.auc(score, truth)
             at = metrics.classification_report(truth, score >= threshold, r.classes)
             out["at_threshold"] = at
-        sources = data.score_parts(self.test, list(scores), threshold, r.block_px, r.block_stride_px)
-        return out | {"temperature": temperature, "threshold": threshold, "keep_recall": r.keep_recall, "test": sources}
+            pictures, found = [self.test[i] for i in masked], list(scores[masked])
+            out["certificate"] = data.certificate(pictures, found, threshold, r.blocks.px, r.blocks.stride_px)
+        sources = data.score_parts(self.test, list(scores), threshold, r.blocks.px, r.blocks.stride_px)
+        return out | {
+            "temperature": temperature,
+            "threshold": threshold,
+            "keep_recall": r.blocks.keep_recall,
+            "test": sources,
+        }

@@ -9,26 +9,34 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from aoienet.data import augment
 from aoienet.data.datasets import folders
-from aoienet.models import spec_of
+from aoienet.train import networks
 from aoienet.train.recipes import Recipe
+from aoienet.train.tasks import neu_cls
 from aoienet.train.tasks.neu_cls import NeuClsTask
+
+READS = (
+    *(key for key in neu_cls.READS if key != "data.per_class"),
+    *("data.test_fraction", "data.duplicate_correlation", "input.kind", "blocks.px", "class_weights"),
+)
+SPLIT = "near_duplicates"
 
 
 def open_task(recipe: Recipe, root: Path) -> FoldersTask:
     """Read and check the pictures. Raises ValueError: a recipe that is not one of square grey pictures; bad folders."""
-    height, width = spec_of(recipe.model).input_hw
-    if recipe.in_channels != 1 or recipe.input != "standardize" or height != width or recipe.block_px:
+    height, width = networks.spec(recipe).input_hw
+    if recipe.in_channels != 1 or recipe.input.kind != "standardize" or height != width or recipe.blocks.px:
         raise ValueError(
             "class folders train a network of whole square grey pictures, standardised; received "
-            f"in_channels={recipe.in_channels}, input={recipe.input!r}, {width}x{height} px of {recipe.model}, "
-            f"block_px={recipe.block_px}."
+            f"in_channels={recipe.in_channels}, input.kind={recipe.input.kind!r}, {width}x{height} px of {recipe.model}, "
+            f"blocks.px={recipe.blocks.px}."
         )
+    if recipe.data.split != SPLIT:
+        raise ValueError(f"class folders are split with data.split={SPLIT}; received {recipe.data.split!r}")
     options = folders.Options(
-        recipe.val_fraction, recipe.test_fraction, recipe.duplicate_correlation, recipe.class_weights
+        recipe.data.val_fraction, recipe.data.test_fraction, recipe.data.duplicate_correlation, recipe.class_weights
     )
-    return FoldersTask(recipe, folders.load(root, recipe.split_seed, (height, width), options))
+    return FoldersTask(recipe, folders.load(root, recipe.data.split_seed, (height, width), options))
 
 
 def turned(rng: np.random.Generator, image_HW: np.ndarray, flips: bool, turns: bool) -> np.ndarray:
@@ -50,17 +58,8 @@ class FoldersTask(NeuClsTask):
         self.data_report = data.report
         self._weights = torch.tensor([data.report["class_weights"][name] for name in data.classes])
 
-    def sample(self, epoch: int, i: int) -> np.ndarray:
-        """One augmented picture, 8 bit."""
-        r = self.recipe
-        rng = np.random.default_rng([r.seed, epoch, i])
-        image = turned(rng, self.data.images_NHW[i], r.flips, r.turns)
-        (image,) = augment.scaled_crop(rng, (image,), image.shape[0], (r.scale_least, r.scale_most))
-        if rng.random() < 0.8:
-            image = augment.gain(rng, image, r.gain_spread)
-        if rng.random() < 0.1:
-            image = augment.noise(rng, image, 3.0)
-        return image
+    def turned(self, rng: np.random.Generator, image_HW: np.ndarray) -> np.ndarray:
+        return turned(rng, image_HW, self.recipe.augment.flips, self.recipe.augment.turns)
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         weights = self._weights.to(logits.device)

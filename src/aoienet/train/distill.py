@@ -1,0 +1,64 @@
+"""Knowledge distillation: a finished run tells the student its class probabilities."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+
+from aoienet.train import networks, runs
+from aoienet.train.recipes import Recipe, recipe_from
+
+CENTER = 128.0  # "center" is "raw" less this (docs/format.md, Input)
+
+
+class Teacher:
+    """A network in evaluation mode, whose batch norms see no batch of the student's.
+
+    offset    from the student's pixels to the teacher's
+    digest    SHA-256 of its weights: a resumed run must have the same teacher
+    """
+
+    def __init__(self, net: torch.nn.Module, offset: float, digest: str, recipe: Recipe) -> None:
+        self.net = net.eval().requires_grad_(False)
+        self.offset, self.digest = offset, digest
+        self.weight, self.temperature = recipe.distill.weight, recipe.distill.temperature
+
+    def joined(self, x_NCHW: torch.Tensor, logits: torch.Tensor, loss: torch.Tensor) -> torch.Tensor:
+        """weight T^2 KL(teacher || student) + (1 - weight) loss; KL is a mean over the batch and over positions."""
+        with torch.no_grad():
+            told = self.net(x_NCHW + self.offset).float() / self.temperature
+        said = F.log_softmax(logits / self.temperature, 1).movedim(1, -1)
+        true = F.log_softmax(told, 1).movedim(1, -1)
+        apart = F.kl_div(said.flatten(0, -2), true.flatten(0, -2), reduction="batchmean", log_target=True)
+        return self.weight * self.temperature**2 * apart + (1 - self.weight) * loss
+
+
+def open_teacher(recipe: Recipe) -> Teacher | None:
+    """The recipe's teacher on its device; None without one. Raises ValueError: other classes, another input, one logit."""
+    if not recipe.distill.teacher:
+        return None
+    net, info = runs.load_run(recipe.distill.teacher)
+    theirs = recipe_from(info["recipe"])
+    where = f"distill.teacher={recipe.distill.teacher}"
+    if not info["result"]:
+        raise ValueError(f"{where} is not finished: train it to the end with --resume")
+    if tuple(info["classes"]) != recipe.classes:
+        raise ValueError(f"{where} has the classes {info['classes']}; the student's are {list(recipe.classes)}")
+    if recipe.pixels.crop_px:
+        raise ValueError(
+            f"{where}: a network that answers for pixels has one logit, and no class probabilities to tell"
+        )
+    moved = offset_between(networks.transform(recipe), networks.transform(theirs), where)
+    return Teacher(net.to(recipe.device), moved, runs.state_digest(net.state_dict()), recipe)
+
+
+def offset_between(own: dict, theirs: dict, where: str) -> float:
+    """What the student's input lacks to be the teacher's."""
+    if own == theirs:
+        return 0.0
+    kinds = (own["kind"], theirs["kind"])
+    if kinds not in (("raw", "center"), ("center", "raw")):
+        raise ValueError(
+            f"{where} sees its pictures as {theirs}; the student's transform is {own}: train it with the same"
+        )
+    return -CENTER if kinds[1] == "center" else CENTER

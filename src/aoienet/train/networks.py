@@ -1,0 +1,75 @@
+"""The network of a recipe: one of the zoo, with the recipe's changes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+from torch import nn
+
+from aoienet.models import CELL_FIELDS, segment, spec_of
+from aoienet.models.net import BinaryNet
+from aoienet.models.spec import Block, Head, NetSpec, Stem
+from aoienet.nn.cell import Cell
+from aoienet.train.recipes import Recipe
+
+
+def spec(recipe: Recipe) -> NetSpec:
+    """Raises ValueError for an unknown network or part."""
+    changes = {key: value for key, value in asdict(recipe.net).items() if value is not None}
+    zoo, given = spec_of(recipe.model), {key: changes[key] for key in changes if key in CELL_FIELDS}
+    method = spec_of(changes["method"]).cell if "method" in changes else None
+    side = changes.get("input_px")
+    return replace(
+        zoo,
+        input_hw=(side, side) if side else zoo.input_hw,
+        stem=stem(changes.get("stem", zoo.stem.kind), zoo.stem),
+        cell=replace(method if method else zoo.cell, **given),
+        body=tuple(block_with(block, method, given) for block in zoo.body),
+        head=head(zoo.head, changes.get("head_batchnorm")),
+        num_classes=len(recipe.classes) if recipe.classes else zoo.num_classes,
+        in_channels=recipe.in_channels,
+    )
+
+
+def block_with(block: Block, method: Cell | None, given: dict[str, Any]) -> Block:
+    """A block that has a cell of its own gets the changes too. Raises ValueError where it cannot."""
+    own: Any = block
+    if getattr(own, "cell", None) is None or not (method or given):
+        return block
+    if not isinstance(own.cell, Cell) or "cell" not in {f.name for f in fields(own)}:
+        raise ValueError(f"net.* changes cells of units; {type(block).__name__} has other parts: take another model")
+    return replace(own, cell=replace(method if method else own.cell, **given))
+
+
+def head(zoo: Head, batchnorm: bool | None) -> Head:
+    """The head, with or without batch norm before the linear layer."""
+    return zoo if batchnorm is None else replace(zoo, batchnorm=batchnorm)
+
+
+def stem(kind: str, zoo: Stem) -> Stem:
+    """The same convolution in real numbers, or behind a thermometer code."""
+    if kind not in ("thermometer", "conv"):
+        raise ValueError(f"net.stem is thermometer or conv, got {kind!r}")
+    if kind == zoo.kind:
+        return zoo
+    if kind == "thermometer" and len(zoo.convs) > 1:
+        raise ValueError(f"a thermometer stem has one convolution; this network's stem has {len(zoo.convs)}")
+    return replace(zoo, kind=kind)  # type: ignore[arg-type]
+
+
+def build(recipe: Recipe) -> nn.Module:
+    """With random weights. Raises ValueError: unknown network or part, or changes that the network does not take."""
+    if recipe.model not in segment.NAMES:
+        return BinaryNet(spec(recipe))
+    given = [key for key, value in asdict(recipe.net).items() if value is not None]
+    if given:
+        raise ValueError(f"{recipe.model} is built as it is; received net.{', net.'.join(given)}")
+    return segment.create(recipe.model, recipe.in_channels)
+
+
+def transform(recipe: Recipe) -> dict:
+    """The input transform of the model file (docs/format.md, Input)."""
+    if recipe.input.kind == "pixels" and recipe.model not in segment.NAMES:
+        return {"kind": spec(recipe).pixels}
+    return asdict(recipe.input)

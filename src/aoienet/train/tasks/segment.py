@@ -1,0 +1,175 @@
+"""Pixels of cracks: crops of masked pictures and of clean ones; Dice, cross-entropy and skeleton recall."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.ndimage import binary_dilation, gaussian_filter
+from torch.nn import functional as F
+
+from aoienet.data import augment, masks, metrics
+from aoienet.data.datasets import cracks as data
+from aoienet.data.transform import standardize
+from aoienet.models.segment.light import transformed
+from aoienet.train.recipes import Recipe
+from aoienet.train.tasks import Batch, predict
+
+READS = (
+    *("data.split", "data.val_fraction", "input.kind", "input.window_px", "input.eps_levels", "input.scale"),
+    *("augment.scale_least", "augment.scale_most", "augment.gain_spread", "augment.flips", "augment.turns"),
+    *("pixels.crop_px", "pixels.masked_repeats", "pixels.drone_per_epoch", "pixels.photo_per_epoch"),
+    *("pixels.blur_px", "pixels.noise_levels", "pixels.dice", "pixels.entropy", "pixels.skeleton"),
+)
+CLEAN, CRACK, LINE = 0, 1, 2  # a label; LINE: crack, and near the middle of it
+TUBE_PX = 2  # half width of LINE about the skeleton (Kirchhoff 2024, arXiv 2404.03010)
+
+
+def open_task(recipe: Recipe, root: Path) -> SegmentTask:
+    """Read the data. Raises ValueError: another split than by photograph."""
+    if recipe.data.split != "photograph":
+        raise ValueError(f"{recipe.data.set} is split by photograph; received data.split={recipe.data.split!r}")
+    parts = data.load(root, recipe.data.split_seed, recipe.data.val_fraction, channels=recipe.in_channels)
+    return SegmentTask(recipe, parts)
+
+
+def truth_of(picture: data.Picture) -> np.ndarray:
+    """The mask of a masked picture."""
+    assert picture.mask_HW is not None
+    return picture.mask_HW
+
+
+def labels(mask_HW: np.ndarray) -> np.ndarray:
+    """uint8 CLEAN, CRACK, LINE of a bool mask."""
+    tube = binary_dilation(masks.skeleton(mask_HW), iterations=TUBE_PX) & mask_HW
+    return mask_HW.astype(np.uint8) + tube.astype(np.uint8)
+
+
+class SegmentTask:
+    """Masked pictures, and hard clean crops, in one epoch."""
+
+    def __init__(self, recipe: Recipe, parts: data.CrackBlocks) -> None:
+        self.recipe = recipe
+        self.split, self.data_hash = parts.split, parts.data_hash
+        self.train, self.val, self.test = parts.train, parts.val, parts.test
+        if recipe.data.limit:
+            rng = np.random.default_rng(recipe.seed)
+            self.train, self.val, self.test = (
+                tuple(part[i] for i in sorted(rng.permutation(len(part))[: recipe.data.limit]))
+                for part in (self.train, self.val, self.test)
+            )
+            self.split += f"; limited to {recipe.data.limit} per part"
+
+    def epoch_order(self, epoch: int) -> list[int]:
+        """Indices into train: all masked pictures, and a draw from the clean ones."""
+        r, rng = self.recipe, np.random.default_rng([self.recipe.seed, epoch])
+        draws = {"drone": r.pixels.drone_per_epoch, "imagenette224": r.pixels.photo_per_epoch}
+        order: list[int] = []
+        for source in sorted({p.source for p in self.train}):
+            index = np.array([i for i, p in enumerate(self.train) if p.source == source])
+            if source in data.MASKED:
+                order += list(index) * r.pixels.masked_repeats
+            else:
+                count = min(draws[source], r.data.limit) if r.data.limit else draws[source]
+                order += list(rng.choice(index, count, replace=count > len(index)))
+        return [int(i) for i in rng.permutation(np.array(order))]
+
+    def sample(self, epoch: int, place: int, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """One augmented crop, float32 [C, H, W], and its labels, uint8 [H, W]."""
+        r, picture = self.recipe, self.train[i]
+        rng = np.random.default_rng([r.seed, epoch, place, i])
+        image = picture.image_HW if picture.image_HW.ndim == 3 else picture.image_HW[:, :, None]
+        mask = np.zeros(image.shape[:2], bool) if picture.mask_HW is None else picture.mask_HW
+        layers = (*np.moveaxis(image, 2, 0), mask.astype(np.uint8) * 255)
+        layers = augment.scaled_crop(rng, layers, r.pixels.crop_px, (r.augment.scale_least, r.augment.scale_most))
+        layers = augment.dihedral(rng, *layers, flips=r.augment.flips, turns=r.augment.turns)
+        pixels_CHW = self._disturbed(rng, np.stack(layers[:-1]))
+        return self._transformed(pixels_CHW), labels(np.ascontiguousarray(layers[-1] > 127))
+
+    def _transformed(self, pixels_CHW: np.ndarray) -> np.ndarray:
+        """What the network sees, float32: local contrast for binary networks, which are grey, else (u - mean) / spread."""
+        how = self.recipe.input
+        if how.kind == "pixels":
+            return transformed(pixels_CHW)
+        return standardize(pixels_CHW[0], how.window_px, how.eps_levels, how.scale)[None].astype(np.float32)
+
+    def _disturbed(self, rng: np.random.Generator, pixels_CHW: np.ndarray) -> np.ndarray:
+        """Light, focus and noise of another camera."""
+        r = self.recipe
+        if rng.random() < 0.8:
+            pixels_CHW = augment.gain(rng, pixels_CHW, r.augment.gain_spread)
+        if rng.random() < 0.3:
+            sigma = rng.uniform(0.4, r.pixels.blur_px)
+            pixels_CHW = gaussian_filter(pixels_CHW, (0, sigma, sigma))
+        if rng.random() < 0.4:
+            pixels_CHW = augment.noise(rng, pixels_CHW, r.pixels.noise_levels)
+        return pixels_CHW
+
+    def _batch(self, epoch: int, start: int, index: Sequence[int]) -> Batch:
+        pairs = [self.sample(epoch, start + k, i) for k, i in enumerate(index)]
+        return np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs])
+
+    def epoch_jobs(self, epoch: int) -> list[Callable[[], Batch]]:
+        order, size = self.epoch_order(epoch), self.recipe.batch
+        return [partial(self._batch, epoch, i, order[i : i + size]) for i in range(0, len(order), size)]
+
+    def loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Sums over the whole batch, so that a crop without cracks has a meaning too."""
+        weights = self.recipe.pixels
+        odds = logits[:, 0]
+        crack, line = (labels >= CRACK).to(odds.dtype), (labels == LINE).to(odds.dtype)
+        probability = odds.sigmoid()
+        hit = (probability * crack).sum()
+        dice = 1 - (2 * hit + 1) / (probability.sum() + crack.sum() + 1)
+        missed_line = 1 - ((probability * line).sum() + 1) / (line.sum() + 1)
+        entropy = F.binary_cross_entropy_with_logits(odds, crack)
+        return weights.dice * dice + weights.entropy * entropy + weights.skeleton * missed_line
+
+    def correct(self, logits: torch.Tensor, labels: torch.Tensor) -> tuple[int, int]:
+        return int(((logits[:, 0] >= 0) == (labels >= CRACK)).sum()), labels.numel()
+
+    def probabilities(self, net: torch.nn.Module, pictures: Sequence[data.Picture]) -> list[np.ndarray]:
+        """float32 [H, W] each, as the field side has them: mirrored surroundings, not the network's own padding."""
+        local: Any = net  # one of aoienet.models.segment
+        halo, align = local.halo_px + self.recipe.input.window_px // 2, local.align_px
+        halo = -(-halo // align) * align
+        out = []
+        for picture in pictures:
+            image = picture.image_HW if picture.image_HW.ndim == 3 else picture.image_HW[:, :, None]
+            h, w = image.shape[:2]
+            wide = np.pad(image, [(halo, halo + -h % align), (halo, halo + -w % align), (0, 0)], mode="symmetric")
+            (odds,) = predict(net, self._transformed(np.moveaxis(wide, 2, 0))[None])
+            out.append(1 / (1 + np.exp(-odds[halo : halo + h, halo : halo + w, 0])))
+        return out
+
+    def validate(self, net: torch.nn.Module) -> dict:
+        if not self.val:
+            return {}
+        truth = np.stack([truth_of(p) for p in self.val])
+        said = np.stack(self.probabilities(net, self.val)) >= 0.5
+        hit = int((truth & said).sum())
+        return {
+            "val_f1": 2 * hit / max(1, int(truth.sum() + said.sum())),
+            "val_precision": hit / max(1, int(said.sum())),
+        }
+
+    def result(self, net: torch.nn.Module) -> dict:
+        """Threshold of the best F1 on validation photographs, then the test parts with it."""
+        threshold = 0.5
+        if self.val:
+            threshold = masks.best_threshold([truth_of(p) for p in self.val], self.probabilities(net, self.val))
+        said = [p >= threshold for p in self.probabilities(net, self.test)]
+        test: dict[str, dict] = {}
+        for source in dict.fromkeys(p.source for p in self.test):
+            rows = [(p, s) for p, s in zip(self.test, said, strict=True) if p.source == source]
+            if source in data.MASKED:
+                counted = [masks.counts(truth_of(p), s) for p, s in rows]
+                test[source] = {"pictures": len(rows)} | masks.measures(masks.pooled(counted))
+            else:
+                wrong, pixels = sum(int(s.sum()) for _, s in rows), sum(s.size for _, s in rows)
+                test[source] = {"pictures": len(rows), "false_crack_pixels": metrics.share(wrong, pixels)}
+        return {"threshold": threshold, "test": test}
