@@ -71,10 +71,10 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    recipe = replace(recipes.get("crack_blocks"), epochs=args.epochs, model=f"float_{args.width}_{args.depth}")
+    recipe = replace(recipes.get("blocks"), epochs=args.epochs, model=f"float_{args.width}_{args.depth}")
 
-    def make_net(name: str, num_classes: int, in_channels: int) -> nn.Module:
-        return FloatNet(args.width, args.depth, num_classes)
+    def make_net(recipe: recipes.Recipe) -> nn.Module:
+        return FloatNet(args.width, args.depth, len(recipe.classes))
 
     result = loop.train(recipe, args.data, args.out, resume=args.resume, command=" ".join(sys.argv), make_net=make_net)
     print(f"accuracy {result['accuracy']:.4f}, AUC {result['auc']:.4f}")

@@ -231,10 +231,10 @@ def engines(rounds: int, args: argparse.Namespace) -> dict[str, Any]:
 
 def rivals(rounds: int, args: argparse.Namespace) -> dict[str, Any]:
     """Accuracy on the test photographs, and time for one picture, of the shipped networks and of the int8 rivals."""
-    recipe, image = recipes.get("crack_blocks"), picture()
+    recipe, image = recipes.get("blocks"), picture()
 
     def transformed(u8: np.ndarray) -> np.ndarray:
-        x = standardize(u8, recipe.window_px, recipe.eps_levels, recipe.scale)
+        x = standardize(u8, recipe.input.window_px, recipe.input.eps_levels, recipe.input.scale)
         return x[None, None].astype(np.float32)
 
     calls: Calls = {}
@@ -243,7 +243,7 @@ def rivals(rounds: int, args: argparse.Namespace) -> dict[str, Any]:
         model = Model.open(locate(name))
         calls[f"packed {name}"] = lambda model=model: model.run(image)
         accuracy[f"packed {name}"] = model.header["meta"]["result"]["accuracy"]
-    parts = crack_blocks.load(args.data, recipe.split_seed, recipe.val_fraction)
+    parts = crack_blocks.load(args.data, recipe.data.split_seed, recipe.data.val_fraction)
     masked = [p for p in parts.train if p.source in crack_blocks.MASKED]
     test = [p for p in parts.test if p.source in crack_blocks.MASKED]
     with tempfile.TemporaryDirectory() as folder:
@@ -254,7 +254,7 @@ def rivals(rounds: int, args: argparse.Namespace) -> dict[str, Any]:
             session = onnxruntime.InferenceSession(str(small), providers=["CPUExecutionProvider"])
             logits = [session.run(None, {"image": transformed(p.image_HW)})[0][0] for p in test]
             score, truth = crack_blocks.known_blocks(
-                test, [y[1] - y[0] for y in logits], recipe.block_px, recipe.block_stride_px
+                test, [y[1] - y[0] for y in logits], recipe.blocks.px, recipe.blocks.stride_px
             )
             large = twins.write_onnx(net, transformed(image), Path(folder) / f"{label}_large.onnx")
             large = twins.quantize(large, (transformed(image) for _ in range(1)))  # the same operations at this size
