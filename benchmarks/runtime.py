@@ -1,9 +1,17 @@
-"""Packed runtime against float engines on the same network: one thread, interleaved in one process, medians, ratios.
+"""Packed runtime against its goals: ratios of calls that take turns in one process on one core, medians.
 
-    make bench            (or: python benchmarks/runtime.py --rounds 15 --json)
+    make bench                                       everything that needs no data and no training
+    python benchmarks/runtime.py --rounds 15 --parts kernels networks first_stage engines --json
+    python benchmarks/runtime.py --parts rivals --data FOLDER --rival runs/float_16_2:16:2 --rival runs/float_8_2:8:2
 
-Rivals run the training form in float32 (what a user gets without a binary runtime): PyTorch eager, ONNX Runtime. All get the transformed
-image; the packed runtime also computes the transform, which is inside of its time.
+kernels      conv_bits against the naive peak: build/runtime/bench_limits (make runtime), AVX-512 and AVX2
+networks     forms at 224x224 against the same topology in real numbers (ONNX Runtime float and int8, OpenVINO int8) and
+             against OpenVINO's binary convolution; planes; the packed file against its raw bits; two threads
+first_stage  megapixels per second of the shipped scan networks, decoding apart
+engines      instruction sets and float engines on four networks
+rivals       small float-born networks trained for crack_blocks (benchmarks/rival.py), int8, against the shipped ones
+
+CPU time of the process: shared machines. Rivals get the transformed picture; the packed times include the transform.
 """
 
 import argparse
@@ -11,127 +19,296 @@ import json
 import os
 import platform
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import onnxruntime
+import rival
 import torch
+import twins
 
+from aoienet.data.datasets import crack_blocks
+from aoienet.data.transform import standardize
 from aoienet.deploy import export, format, onnx, pictures
 from aoienet.engine import Model, isas
 from aoienet.models import create_model
 from aoienet.models.net import BinaryNet
+from aoienet.nn.multi.dual_bn import DualBN
+from aoienet.train import recipes
+from aoienet.weights import locate
 
+PARTS = ("kernels", "networks", "first_stage", "engines", "rivals")
 NETWORKS = ("aoienet_scan", "aoienet_compact", "aoienet_cifar", "aoienet_resnet18")
+SHIPPED = ("crack_blocks", "crack_blocks_fast")
+SIDE_PX = 1024
+Calls = dict[str, Callable[[], object]]
 
 
-def prepared(name: str, folder: Path) -> tuple[BinaryNet, Path]:
-    """Random weights (speed does not depend on them) with the running statistics of a real forward; the packed file."""
+def prepared(name: str, folder: Path, **changes: Any) -> tuple[BinaryNet, Path]:
+    """Random weights (speed does not depend on them) with the running statistics of a real forward; the packed file.
+
+    Planes of `dual_bn` get unequal half-distances, as training gives them.
+    """
     torch.manual_seed(0)
-    net = create_model(name)
+    net = create_model(name, **changes)
+    for module in net.modules():
+        if type(module) is DualBN:
+            module.act[1].alpha.data.fill_(0.7)
     shape = (2, net.spec.in_channels, *net.spec.input_hw)
     with torch.no_grad():
         net.train()(torch.randint(-127, 128, shape).float())
     net.eval()
     window = 65 if net.spec.head.window else 0
-    kinds = {"thermometer": {"kind": "raw"}, "conv": {"kind": "center"}}
-    transform = kinds[net.spec.stem.kind]
+    transform: dict = {"kind": net.spec.pixels}
     if net.spec.in_channels == 1:
         transform = {"kind": "standardize", "window_px": window, "eps_levels": 2.0, "scale": 32.0}
     scan = {"block_px": 64, "block_stride_px": 32, "total_stride": 8, "defect": 1, "threshold": 0.0, "temperature": 1.0}
-    info = {
-        "classes": [f"class_{i}" for i in range(net.spec.num_classes)],
-        "transform": transform,
-        "scan": scan if window else None,
-        "model_name": name,
-        "recipe": {},
-        "result": {},
-    }
-    path = folder / f"{name}.aoie"
-    format.write(path, *export.pack(net, info, name))
+    classes = [f"class_{i}" for i in range(net.spec.num_classes)]
+    info = {"classes": classes, "transform": transform, "scan": scan if window else None}
+    path = folder / f"{name}{'_'.join(map(str, changes.values()))}.aoie"
+    format.write(path, *export.pack(net, info | {"model_name": name, "recipe": {}, "result": {}}, name))
     return net, path
 
 
-def contenders(net: BinaryNet, path: Path, folder: Path) -> dict[str, Callable[[], object]]:
-    calls: dict[str, Callable[[], object]] = {}
-    for isa in isas():
-        os.environ["AOIENET_ISA"] = isa
-        model = Model.open(path)
-        image = next(pictures.pictures(model.header, 1))
-        calls[f"packed {isa}"] = lambda model=model, image=image: model.run(image)
+def opened(path: Path, isa: str) -> Model:
+    os.environ["AOIENET_ISA"] = isa
+    model = Model.open(path)
     os.environ.pop("AOIENET_ISA")
-    first = model.trace(image)[0]
-    x = np.ascontiguousarray(
-        (first[..., None] if first.ndim == 2 else first).transpose(2, 0, 1)[None].astype(np.float32)
-    )
-    onnx.export(net, folder / "float.onnx")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(folder / "float.onnx"), options, providers=["CPUExecutionProvider"])
-    calls["onnxruntime float32"] = lambda: session.run(None, {"image": x})
-    tensor = torch.from_numpy(x)
-
-    @torch.no_grad()
-    def eager() -> object:
-        return net(tensor)
-
-    calls["torch float32"] = eager
-    return calls
+    return model
 
 
-def measure(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """CPU milliseconds of each call, interleaved round by round (CPU time: shared machines)."""
+def packed_call(path: Path, isa: str = "") -> Callable[[], object]:
+    model = opened(path, isa if isa else isas()[-1])
+    image = next(pictures.pictures(model.header, 1))
+    return lambda: model.run(image)
+
+
+def measure(calls: Calls, rounds: int, clock: Callable[[], int] = time.process_time_ns) -> dict[str, list[float]]:
+    """Milliseconds of each call, taking turns round by round."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         call()
     for _ in range(rounds):
         for name, call in calls.items():
-            start = time.thread_time_ns()
+            start = clock()
             call()
-            times[name].append((time.thread_time_ns() - start) / 1e6)
+            times[name].append((clock() - start) / 1e6)
     return times
 
 
+def compared(calls: Calls, rounds: int, base: str) -> dict[str, dict[str, Any]]:
+    """Median and range of each call, and the median and quartiles of its ratio to `base` in the same round."""
+    times = measure(calls, rounds)
+    rows = {}
+    for who, sample in times.items():
+        ratios = [t / b for t, b in zip(sample, times[base], strict=True)]
+        rows[who] = {
+            "median_ms": statistics.median(sample),
+            "range_ms": [min(sample), max(sample)],
+            "ratio": statistics.median(ratios),
+            "quartiles": [float(q) for q in np.quantile(ratios, (0.25, 0.75))],
+        }
+    return rows
+
+
+def kernels(rounds: int, args: argparse.Namespace) -> dict[str, Any]:
+    program = Path(__file__).parent.parent / "build" / "runtime" / "bench_limits"
+    if not program.exists():
+        raise SystemExit("the part `kernels` needs build/runtime/bench_limits; make it with: make runtime")
+    found = {}
+    for isa in ("avx2", "avx512"):
+        if isa in isas():
+            found[isa] = json.loads(subprocess.run([program, str(rounds), isa], check=True, capture_output=True).stdout)
+    return found
+
+
+def noise(shape: tuple[int, ...], count: int) -> Iterator[np.ndarray]:
+    return (np.random.default_rng(i).normal(size=shape).astype(np.float32) for i in range(count))
+
+
+def rivals_of(net: BinaryNet, folder: Path) -> Calls:
+    """The twin of a network in three engines."""
+    shape = (1, net.spec.in_channels, *net.spec.input_hw)
+    x = next(noise(shape, 1))
+    path = twins.write_onnx(twins.Twin(net.spec), x, folder / f"{net.spec.name}_twin.onnx")
+    int8 = twins.quantize(path, noise(shape, 8))
+    calls = {
+        "onnxruntime float32": twins.onnxruntime_call(path, x),
+        "onnxruntime int8": twins.onnxruntime_call(int8, x),
+    }
+    try:
+        calls["openvino int8"] = twins.openvino_call(int8, x)
+        calls["openvino binary"] = twins.openvino_call(twins.openvino_binary(net.spec), x)
+    except ModuleNotFoundError:
+        print('no openvino: rows left out; pip install -e ".[bench]"', file=sys.stderr)
+    return calls
+
+
+def raw_bits_bytes(net: BinaryNet) -> float:
+    """Bits of the binary weights, and 4 bytes for every other parameter that the forward pass needs."""
+    binary = {name for name, p in net.named_parameters() if p.ndim == 4 and p.shape[1] > 3}
+    return sum(p.numel() / 8 if name in binary else p.numel() * 4 for name, p in net.named_parameters())
+
+
+def two_threads(path: Path, rounds: int) -> dict[str, float]:
+    """Wall-clock ratios of one thread to two: one picture shared, and two pictures at a time."""
+    model = opened(path, isas()[-1])
+    image = next(pictures.pictures(model.header, 1))
+    with ThreadPoolExecutor(2) as pool:
+        calls: Calls = {
+            "one": lambda: model.run(image),
+            "shared": lambda: model.run(image, threads=2),
+            "two pictures": lambda: list(pool.map(lambda _: model.run(image), range(2))),
+        }
+        times = measure(calls, rounds, time.perf_counter_ns)
+    one, shared, both = (np.array(times[name]) for name in calls)
+    return {"latency": float(np.median(one / shared)), "throughput": float(np.median(2 * one / both))}
+
+
+def networks(rounds: int, args: argparse.Namespace) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        forms = {planes: prepared("aoienet_mobilenet", folder, multi=multi) for planes, multi in
+                 (("one plane", "collapsed"), ("two planes, tied", "dual_bn_tied"), ("two planes", "dual_bn"))}  # fmt: skip
+        calls = {f"packed, {planes}": packed_call(path) for planes, (_, path) in forms.items()}
+        one, one_path = forms["one plane"]
+        document["aoienet_mobilenet"] = compared(calls | rivals_of(one, folder), rounds, "packed, one plane")
+        document["file_to_raw_bits"] = {"aoienet_mobilenet": one_path.stat().st_size / raw_bits_bytes(one)}
+        document["two_threads"] = {"aoienet_mobilenet": two_threads(one_path, rounds)}
+        net, path = prepared("aoienet_resnet18", folder)
+        tied, tied_path = prepared("aoienet_resnet18", folder, multi="dual_bn_tied")
+        calls = {"packed, two planes": packed_call(path), "packed, two planes, tied": packed_call(tied_path)}
+        document["aoienet_resnet18"] = compared(calls | rivals_of(net, folder), rounds, "packed, two planes")
+        document["two_threads"]["aoienet_resnet18"] = two_threads(path, rounds)
+    return document
+
+
+def picture() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (SIDE_PX, SIDE_PX), dtype=np.uint8)
+
+
+def first_stage(rounds: int, args: argparse.Namespace) -> dict[str, Any]:
+    image = picture()
+    models = {name: Model.open(locate(name)) for name in SHIPPED}
+    times = measure({name: lambda m=m: m.run(image) for name, m in models.items()}, rounds)
+    rates = {name: [image.size / 1e3 / t for t in sample] for name, sample in times.items()}
+    return {
+        name: {
+            "megapixels_per_s": statistics.median(rate),
+            "range": [min(rate), max(rate)],
+            "two_threads": two_threads(locate(name), rounds),
+        }
+        for name, rate in rates.items()
+    }
+
+
+def engines(rounds: int, args: argparse.Namespace) -> dict[str, Any]:
+    document = {}
+    for name in NETWORKS:
+        with tempfile.TemporaryDirectory() as folder:
+            net, path = prepared(name, Path(folder))
+            calls = {f"packed {isa}": packed_call(path, isa) for isa in isas()}
+            model = Model.open(path)
+            first = model.trace(next(pictures.pictures(model.header, 1)))[0]
+            first = first[..., None] if first.ndim == 2 else first
+            x = np.ascontiguousarray(first.transpose(2, 0, 1)[None].astype(np.float32))
+            onnx.export(net, Path(folder) / "float.onnx")
+            calls["onnxruntime float32"] = twins.onnxruntime_call(Path(folder) / "float.onnx", x)
+            calls["torch float32"] = torch.no_grad()(lambda net=net, x=x: net(torch.from_numpy(x)))
+            document[name] = compared(calls, rounds, f"packed {isas()[-1]}")
+    return document
+
+
+def rivals(rounds: int, args: argparse.Namespace) -> dict[str, Any]:
+    """Accuracy on the test photographs, and time for one picture, of the shipped networks and of the int8 rivals."""
+    recipe, image = recipes.get("blocks"), picture()
+
+    def transformed(u8: np.ndarray) -> np.ndarray:
+        x = standardize(u8, recipe.input.window_px, recipe.input.eps_levels, recipe.input.scale)
+        return x[None, None].astype(np.float32)
+
+    calls: Calls = {}
+    accuracy: dict[str, float] = {}
+    for name in SHIPPED:
+        model = Model.open(locate(name))
+        calls[f"packed {name}"] = lambda model=model: model.run(image)
+        accuracy[f"packed {name}"] = model.header["meta"]["result"]["accuracy"]
+    parts = crack_blocks.load(args.data, recipe.data.split_seed, recipe.data.val_fraction)
+    masked = [p for p in parts.train if p.source in crack_blocks.MASKED]
+    test = [p for p in parts.test if p.source in crack_blocks.MASKED]
+    with tempfile.TemporaryDirectory() as folder:
+        for run, width, depth in (word.split(":") for word in args.rival):
+            net, label = rival.load(Path(run), int(width), int(depth)), f"float_{width}_{depth}"
+            small = twins.write_onnx(net, transformed(masked[0].image_HW), Path(folder) / f"{label}.onnx")
+            small = twins.quantize(small, (transformed(p.image_HW) for p in masked[::8]))
+            session = onnxruntime.InferenceSession(str(small), providers=["CPUExecutionProvider"])
+            logits = [session.run(None, {"image": transformed(p.image_HW)})[0][0] for p in test]
+            score, truth = crack_blocks.known_blocks(
+                test, [y[1] - y[0] for y in logits], recipe.blocks.px, recipe.blocks.stride_px
+            )
+            large = twins.write_onnx(net, transformed(image), Path(folder) / f"{label}_large.onnx")
+            large = twins.quantize(large, (transformed(image) for _ in range(1)))  # the same operations at this size
+            for engine, call in (("onnxruntime", twins.onnxruntime_call), ("openvino", twins.openvino_call)):
+                who = f"{engine} int8 {label}, {net.macs_per_px():.0f} MACs per pixel"
+                calls[who] = call(large, transformed(image))
+                accuracy[who] = float(((score >= 0) == truth).mean())
+    rows = compared(calls, rounds, f"packed {SHIPPED[-1]}")
+    return {who: row | {"accuracy": accuracy[who]} for who, row in rows.items()}
+
+
+def show(part: str, found: dict[str, Any]) -> None:
+    """Tables of calls as lines; what is nested otherwise as JSON."""
+    print(f"\n== {part}")
+    tables = {part: found} if part == "rivals" else found
+    for title, rows in tables.items():
+        if not all(isinstance(row, dict) and "median_ms" in row for row in rows.values()):
+            print(title, json.dumps(rows, indent=1))
+            continue
+        print(title)
+        for who, row in rows.items():
+            (low, high), (first, third) = row["range_ms"], row["quartiles"]
+            accuracy = f"  accuracy {row['accuracy']:.4f}" if "accuracy" in row else ""
+            print(f"  {who:44} {row['median_ms']:9.3f} ms ({low:.3f} to {high:.3f})"
+                  f"   x {row['ratio']:.2f} ({first:.2f} to {third:.2f}){accuracy}")  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
+    found["onnxruntime"] = onnxruntime.__version__
+    try:
+        import openvino
+
+        found["openvino"] = openvino.__version__
+    except ModuleNotFoundError:
+        found["openvino"] = "none"
+    return found
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--networks", nargs="+", default=NETWORKS)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS[:-1])
+    parser.add_argument("--data", type=Path, help="Folder of the data sets, for the part `rivals`.")
+    parser.add_argument("--rival", action="append", default=[], help="RUN:WIDTH:DEPTH of benchmarks/rival.py.")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    document: dict[str, object] = {
-        "machine": platform.processor() or platform.machine(),
-        "versions": {"torch": torch.__version__, "onnxruntime": onnxruntime.__version__, "numpy": np.__version__},
-        "rounds": args.rounds,
-        "networks": {},
-    }
-    for name in args.networks:
-        with tempfile.TemporaryDirectory() as folder:
-            net, path = prepared(name, Path(folder))
-            times = measure(contenders(net, path, Path(folder)), args.rounds)
-        best = f"packed {isas()[-1]}"
-        rows = {}
-        for who, sample in times.items():
-            ratios = [t / b for t, b in zip(sample, times[best], strict=True)]
-            rows[who] = {
-                "median_ms": statistics.median(sample),
-                "spread_ms": [min(sample), max(sample)],
-                f"ratio_to_{best}": statistics.median(ratios),
-            }
-        document["networks"][name] = rows  # type: ignore[index]
+    document: dict[str, Any] = {"machine": platform.machine(), "versions": versions(), "rounds": args.rounds}
+    makers = {f.__name__: f for f in (kernels, networks, first_stage, engines, rivals)}
+    for part in args.parts:
+        document[part] = makers[part](args.rounds, args)
         if not args.json:
-            print(f"\n{name} {net.spec.input_hw[0]}x{net.spec.input_hw[1]}, one thread, {args.rounds} rounds")
-            for who, row in rows.items():
-                low, high = row["spread_ms"]
-                print(
-                    f"  {who:22} {row['median_ms']:9.3f} ms ({low:.3f} to {high:.3f})   x {row[f'ratio_to_{best}']:.2f}"
-                )
+            show(part, document[part])
     if args.json:
         json.dump(document, sys.stdout, indent=2)
 

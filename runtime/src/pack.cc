@@ -84,7 +84,7 @@ bool pack_node(Node* node, int isa, Arena* arena) {
   if (lanes == 0) return true;
   if (node->op == Op::conv_bits) return pack_bits(node, lanes, arena);
   if (node->op == Op::conv_int) return pack_int(node, lanes, arena);
-  if (node->op == Op::conv_f32) return pack_f32(node, lanes, arena);
+  if (node->op == Op::conv_f32 || node->op == Op::linear) return pack_f32(node, lanes, arena);
   return true;
 }
 

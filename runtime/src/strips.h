@@ -7,7 +7,7 @@
 
 namespace aoie {
 
-constexpr uint64_t kStripsFrom = 4 << 20;  // workspace bytes; what is smaller stays in the cache as it is
+constexpr uint64_t kStripsFrom = 16 << 20;  // workspace bytes; what is smaller stays in the cache as it is
 
 // Output rows of each step, and rows of each value, that are finished.
 struct Progress {

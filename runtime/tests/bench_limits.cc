@@ -32,7 +32,7 @@ double cpu_ms() {
 struct Convolution {
   Shape shape;
   std::vector<uint64_t> in, weight, scratch, bits, flips;
-  std::vector<float> ones, plane_scale, out, added;
+  std::vector<float> ones, plane_scale, out;
   aoie_test::HeapArena arena;
   aoie::Node node;
   aoie::OpArgs args{};
@@ -48,7 +48,6 @@ struct Convolution {
     plane_scale = {1.0f, t.tied ? 1.0f : 0.75f};
     ones.assign(static_cast<size_t>(16 * t.c), 0.5f);
     out.resize(static_cast<size_t>(side * side * t.c));
-    added.assign(out.size(), 0.25f);
     scratch.resize(static_cast<size_t>((t.side + 80) * t.planes * 9 * (words + 4) * 4));
     bits.resize(static_cast<size_t>(2 * side * side * words));
     flips.assign(static_cast<size_t>(2 * words), 0);
@@ -62,7 +61,7 @@ struct Convolution {
     args.k = args.kw = t.k, args.s = t.s, args.pad = args.pad_w = t.k / 2;
     args.weight = weight.data(), args.packed = node.packed.data();
     args.a = args.b = args.d = ones.data(), args.plane_scale = plane_scale.data();
-    tail.add = added.data(), tail.out = out.data(), tail.bits = bits.data(), tail.planes = t.planes;
+    tail.add = out.data(), tail.out = out.data(), tail.bits = bits.data(), tail.planes = t.planes;
     tail.pos = tail.pos_shift = tail.neg = tail.neg_shift = tail.knee = tail.threshold = ones.data();
     tail.flip_bits = flips.data();
     if (t.tail) args.tail = &tail;

@@ -115,6 +115,40 @@ inline void count_rows(const uint32_t* const* rows, int64_t k, int64_t run, int6
   }
 }
 
+// The windows of count positions from ox on, word by word, as kParity wants them: the parity of every even word goes on
+// from the taps before.
+void prepare_windows(const Rows& rows, int64_t top, int64_t ox, int64_t count) {
+  const OpArgs& args = rows.args;
+  const int64_t words = rows.words;
+  const auto some = static_cast<__mmask16>(words < kLanes ? (1u << words) - 1 : 0xFFFF);
+  uint32_t* to = rows.windows;
+  for (int64_t i = 0; i < count; ++i)
+    for (int64_t j = 0; j < args.j; ++j) {
+      const int64_t left = (ox + i) * args.s;
+      uint32_t before = 0;
+      for (int64_t ky = 0; ky < args.k; ++ky) {
+        const uint32_t* row = rows.row(top + ky, j) + left * words;
+        const uint32_t* total = rows.totals + (rows.slot(top + ky) * args.j + j) * rows.width + left;
+        for (int64_t kx = 0; kx < args.kw; ++kx, row += words, to += words) {
+          const Vi carried = _mm512_maskz_set1_epi32(0x5555, static_cast<int>(before));
+          for (int64_t word = 0; word < words; word += kLanes) {
+            const __mmask16 valid = words - word < kLanes ? static_cast<__mmask16>((1u << (words - word)) - 1) : some;
+            const Vi bits = _mm512_maskz_loadu_epi32(valid, row + word);
+            _mm512_mask_storeu_epi32(to + word, valid, _mm512_xor_si512(bits, carried));
+          }
+          before ^= total[kx];
+        }
+      }
+    }
+}
+
+// A full adder of two words: carries of (sum, a, a') are counted, next is the new sum. The carry takes the register of
+// a.
+inline void count_carry(Vi sum, Vi a, Vi next, Vi& total) {
+  asm("vpternlogd $0xD4, %2, %1, %0" : "+v"(a) : "v"(sum), "v"(next));
+  vi_accumulate(total, _mm512_popcnt_epi32(a));
+}
+
 // Sums of popcount(a_i) over kCount windows of `run` words each, run even; the windows are step words apart.
 template <int kVecs, int kCount>
 inline void count_parity(const uint32_t* windows, int64_t run, int64_t step, const uint32_t* weight,
@@ -124,19 +158,29 @@ inline void count_parity(const uint32_t* windows, int64_t run, int64_t step, con
     sum[v][i] = _mm512_xor_si512(vi_load(weight + v * kLanes), vi_all(windows[i * step]));
     total[v][i] = _mm512_setzero_si512();
   }
-  for (int64_t word = 1; word + 1 < run; word += 2) {
+  int64_t word = 1;
+  for (; word + 3 < run; word += 4) {  // two pairs a turn: the sums come back to their registers without a move
     const uint32_t* at = weight + word * kVecs * kLanes;
-    Vi taps[kVecs], parity[kVecs];
-    AOIE_UNROLL for (int v = 0; v < kVecs; ++v) {
-      taps[v] = vi_keep(at + v * kLanes);
-      parity[v] = vi_keep(at + (kVecs + v) * kLanes);
-    }
+    Vi taps[4][kVecs];
+    AOIE_UNROLL for (int k = 0; k < 4; ++k) AOIE_UNROLL for (int v = 0; v < kVecs; ++v) taps[k][v] =
+        vi_keep(at + (k * kVecs + v) * kLanes);
     AOIE_UNROLL for (int i = 0; i < kCount; ++i) {
-      const Vi bits = vi_all(windows[i * step + word]), odd = vi_all(windows[i * step + word + 1]);
+      const uint32_t* bits = windows + i * step + word;
       AOIE_UNROLL for (int v = 0; v < kVecs; ++v) {
-        const Vi next = _mm512_xor_si512(parity[v], odd);
-        const Vi carry = _mm512_ternarylogic_epi32(sum[v][i], _mm512_xor_si512(taps[v], bits), next, 0xD4);
-        vi_accumulate(total[v][i], _mm512_popcnt_epi32(carry));
+        const Vi next = _mm512_xor_si512(taps[1][v], vi_all(bits[1]));
+        count_carry(sum[v][i], _mm512_xor_si512(taps[0][v], vi_all(bits[0])), next, total[v][i]);
+        sum[v][i] = _mm512_xor_si512(taps[3][v], vi_all(bits[3]));
+        count_carry(next, _mm512_xor_si512(taps[2][v], vi_all(bits[2])), sum[v][i], total[v][i]);
+      }
+    }
+  }
+  if (word + 1 < run) {
+    const uint32_t* at = weight + word * kVecs * kLanes;
+    AOIE_UNROLL for (int i = 0; i < kCount; ++i) {
+      const uint32_t* bits = windows + i * step + word;
+      AOIE_UNROLL for (int v = 0; v < kVecs; ++v) {
+        const Vi next = _mm512_xor_si512(vi_load(at + (kVecs + v) * kLanes), vi_all(bits[1]));
+        count_carry(sum[v][i], _mm512_xor_si512(vi_load(at + v * kLanes), vi_all(bits[0])), next, total[v][i]);
         sum[v][i] = next;
       }
     }

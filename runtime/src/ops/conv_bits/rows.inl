@@ -193,37 +193,5 @@ inline void prepare_sums(const Rows& rows, int64_t top) {
     for (int64_t ox = 0; ox < args.ow; ++ox) r[ox] = first * static_cast<float>(rho[ox]);
 }
 
-// The windows of count positions from ox on, word by word, as kParity wants them: the parity of every even word goes on
-// from the taps before.
-inline void prepare_windows(const Rows& rows, int64_t top, int64_t ox, int64_t count) {
-  const OpArgs& args = rows.args;
-  const int64_t words = rows.words;
-  const uint32_t *lines[2][3], *totals[2][3];
-  for (int64_t j = 0; j < args.j; ++j)
-    for (int64_t ky = 0; ky < args.k; ++ky) {
-      lines[j][ky] = rows.row(top + ky, j);
-      totals[j][ky] = rows.totals + (rows.slot(top + ky) * args.j + j) * rows.width;
-    }
-  uint32_t* to = rows.windows;
-  for (int64_t i = 0; i < count; ++i)
-    for (int64_t j = 0; j < args.j; ++j) {
-      uint64_t before = 0;  // in the lower half: the even word of two
-      const int64_t left = (ox + i) * args.s;
-      for (int64_t ky = 0; ky < args.k; ++ky) {
-        const uint32_t* row = lines[j][ky] + left * words;
-        const uint32_t* total = totals[j][ky] + left;
-        for (int64_t kx = 0; kx < args.kw; ++kx) {
-          for (int64_t word = 0; word < words; word += 2, row += 2, to += 2) {
-            uint64_t two;
-            __builtin_memcpy(&two, row, 8);
-            two ^= before;
-            __builtin_memcpy(to, &two, 8);
-          }
-          before ^= total[kx];
-        }
-      }
-    }
-}
-
 }  // namespace
 }  // namespace aoie
