@@ -34,12 +34,12 @@ def evaluate_model(
 
     opened = _common.open_model(model)
     with _common.wrong_use_is_exit_1(ValueError, OSError), _common.progress_bar(False) as bar:
-        report = evaluate.evaluate(_subject(opened), data, split, split_seed, bar("pictures"))
+        report = evaluate.evaluate(subject(opened), data, split, split_seed, bar("pictures"))
     report = {"model": model, "data": str(data), **report}
     typer.echo(json.dumps(_finite(report)) if as_json else _text(report))
 
 
-def _subject(model: Model) -> Subject:
+def subject(model: Model) -> Subject:
     """What evaluation calls: grey pictures in; colour and size as the file's header asks."""
     import numpy as np
     from PIL import Image
@@ -91,4 +91,8 @@ def _text(report: dict) -> str:
                 value = entry[key]
                 text = f"{value:.4f}" if isinstance(value, float) else _share(value)
                 lines.append(f"{source} {key.replace('_', ' ')}: {text}")
+    if "certificate" in report:
+        from aoienet.deploy.card import certificate_text
+
+        lines.append(certificate_text(report["certificate"]))
     return "\n".join(lines)

@@ -115,6 +115,7 @@ def _blocks(
     report["at_threshold"] = metrics.classification_report(truth, kept, subject.classes)
     report |= {"threshold": scan["threshold"], "temperature": scan["temperature"], "split": text}
     report["sources"] = crack_blocks.score_parts(pictures, scores, scan["threshold"], block, stride)
+    report["certificate"] = crack_blocks.certificate(*known, scan["threshold"], block, stride)
     return report
 
 

@@ -1,5 +1,6 @@
 """The card of a packed model, in Markdown, from the training record in its header. Every number has its interval and its command."""
 
+import hashlib
 from typing import Any
 
 
@@ -59,6 +60,13 @@ def certificate_text(found: dict[str, Any]) -> str:
         f"when a block that it touches is kept: {found['cracks'] - found['cracks_missed']} of {found['cracks']} are."
     )
     return "\n".join([head, "", *lines, "", "It holds for photographs like these, not for other surfaces or cameras."])
+
+
+def certified(card_text: str, before: bytes, after: bytes, found: dict[str, Any]) -> str:
+    """The card of a model file that got a certificate and is otherwise the same."""
+    names = (f"{len(content):,} bytes, sha256 `{hashlib.sha256(content).hexdigest()}`" for content in (before, after))
+    kept = card_text.partition("\nCertificate of the threshold")[0].rstrip("\n")
+    return kept.replace(*names) + "\n\n" + certificate_text(found) + "\n"
 
 
 def card(header: dict[str, Any], file_bytes: int, sha256: str) -> str:

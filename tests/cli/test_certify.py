@@ -1,0 +1,62 @@
+"""certify: counts missed cracks by photograph with a shipped model and writes them into the file and its card."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+from typer.testing import CliRunner
+
+from aoienet import weights
+from aoienet.cli import app
+from aoienet.deploy import format as aoie
+from aoienet.engine import Model
+
+
+def call(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def block_set(tmp_path_factory):
+    """Two photographs: one with a dark crack, cut into two pictures; one whose mask says crack where nothing is."""
+    root = tmp_path_factory.mktemp("set")
+    for part in ("test_img", "test_lab"):
+        (root / part).mkdir()
+    rng = np.random.default_rng(0)
+    for name, drawn in (("a-1", True), ("a-2", True), ("b", False)):
+        image = Image.fromarray(np.clip(rng.normal(150, 4, (256, 256)), 0, 255).astype(np.uint8))
+        mask = Image.new("L", image.size)
+        line = [(10, 20), (90, 110), (130, 120), (240, 235)]
+        ImageDraw.Draw(mask).line(line, 255, 5)
+        if drawn:
+            ImageDraw.Draw(image).line(line, 60, 5)
+        image.convert("RGB").save(root / "test_img" / f"{name}.jpg", quality=95)
+        mask.save(root / "test_lab" / f"{name}.png")
+    return root
+
+
+def test_the_file_and_its_card_say_what_the_threshold_misses(block_set, tmp_path):
+    path = weights.locate("crack_blocks")
+    answer = call("certify", "crack_blocks", "--data", block_set, "-o", tmp_path / "mine.aoie")
+    assert answer.exit_code == 0, answer.output
+    found = Model.open(tmp_path / "mine.aoie").header["meta"]["certificate"]
+    assert (found["photographs"], found["cracks"], found["cracks_missed"]) == (2, 3, 1)
+    assert found["photographs_without_any_crack_found"] == 1
+    (old, old_tensors), (new, new_tensors) = aoie.read(path), aoie.read(tmp_path / "mine.aoie")
+    assert found["threshold"] == old["scan"]["threshold"] == new["scan"]["threshold"]
+    assert all(np.array_equal(old_tensors[name], new_tensors[name]) for name in old_tensors | new_tensors)
+    text = (tmp_path / "mine.md").read_text()
+    assert Model.open(tmp_path / "mine.aoie").sha256 in text and "2 of 3" in text and "a crack missed: 1 of 2" in text
+    assert text.count("Certificate of the threshold") == 1
+
+
+def test_what_cannot_be_certified_says_so(block_set, tmp_path):
+    answer = call("certify", "neu_cls", "--data", block_set, "-o", tmp_path / "x.aoie")
+    assert answer.exit_code == 1 and "drops nothing" in answer.output
+    answer = call("certify", "crack_blocks", "--data", tmp_path, "-o", tmp_path / "x.aoie")
+    assert answer.exit_code == 1 and "block set" in answer.output and not (tmp_path / "x.aoie").exists()
+
+
+def test_shipped_scanning_models_carry_a_certificate_of_their_threshold():
+    for name in ("crack_blocks", "crack_blocks_fast"):
+        header = Model.open(weights.locate(name)).header
+        assert header["meta"]["certificate"]["threshold"] == header["scan"]["threshold"]
