@@ -242,19 +242,6 @@ def test_a_run_stopped_before_its_first_step_and_in_validation_goes_on(train, tm
     same(tmp_path / "a", tmp_path / "b")
 
 
-@pytest.mark.slow
-@pytest.mark.long
-def test_a_compiled_run_learns_the_same_and_is_resumed(train, tmp_path):
-    train("a", recipe("aoienet"))
-    with pytest.raises(KeyboardInterrupt):
-        train("b", recipe("aoienet", compile=True), event=once((1, 2)))
-    train("b", recipe("aoienet", compile=True), True)
-    first, second = (runs.read_checkpoint(tmp_path / name) for name in "ab")
-    assert first["state"].keys() == second["state"].keys()
-    losses = [[row["loss"] for row in saved["history"]] for saved in (first, second)]
-    assert losses[0][0] == pytest.approx(losses[1][0], rel=0.05) and len(losses[1]) == 3
-
-
 def test_checkpoints_in_between_change_nothing(train, tmp_path, monkeypatch):
     train("a", recipe())
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 1e9)
