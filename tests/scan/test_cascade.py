@@ -85,7 +85,7 @@ def test_the_mask_is_the_segmenter_s_inside_what_is_passed_on_and_nothing_outsid
     passed = np.kron(whole(found, "reasons_HW") != 0, np.ones((32, 32), bool))[: SIZE[0], : SIZE[1]]
     np.testing.assert_array_equal(mask_of(found), said & passed)
     assert 0.02 < passed.mean() < 0.7 and (said & passed).sum() > 1000
-    cracks = merge(found[0].pieces, SIZE, Settings())
+    cracks = merge([p for f in found for p in f.pieces], SIZE, Settings())
     alone = measure_picture(said & passed, pixels)
     assert [c.box_px for c in cracks] == [c.box_px for c in alone]
 
