@@ -21,13 +21,14 @@ CHANCE = float(np.log(10))
 
 
 def quarter(spec: NetSpec) -> NetSpec:
-    """A quarter of every width; the classifier for ten classes."""
-    convs = tuple(replace(conv, out=conv.out // 4, groups=max(1, conv.groups // 4)) for conv in spec.stem.convs)
+    """A quarter of every width, unless the stem is that narrow already; the classifier for ten classes."""
+    by = 4 if spec.stem.convs[-1].out > 8 else 1
+    convs = tuple(replace(conv, out=conv.out // by, groups=max(1, conv.groups // by)) for conv in spec.stem.convs)
     body = []
     for block in spec.body:
         if hasattr(block, "stages"):
-            block = replace(block, stages=tuple((width // 4, n, stride) for width, n, stride in block.stages))
-        body.append(replace(block, out=block.out // 4) if hasattr(block, "out") else block)
+            block = replace(block, stages=tuple((width // by, n, stride) for width, n, stride in block.stages))
+        body.append(replace(block, out=block.out // by) if hasattr(block, "out") else block)
     head = replace(spec.head, window=0, peak=1)
     size = {"input_hw": (64, 64), "num_classes": 10, "in_channels": 3}
     return replace(spec, stem=replace(spec.stem, convs=convs), body=tuple(body), head=head, **size)
