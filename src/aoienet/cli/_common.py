@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
@@ -55,6 +56,10 @@ def default_jobs() -> int:
 
 def peak_memory_mib() -> float | None:
     """Largest resident memory of this process so far, in MiB; None where the system does not tell."""
+    with contextlib.suppress(OSError):  # Linux; getrusage would count what the calling process held before it
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return round(int(line.split()[1]) / (1 << 10), 1)
     try:
         import resource
     except ImportError:
