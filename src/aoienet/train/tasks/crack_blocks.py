@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from aoienet.data import augment, metrics
 from aoienet.data.datasets import crack_blocks as data
 from aoienet.data.transform import standardize
+from aoienet.train.pictures import epoch_order, limited
 from aoienet.train.recipes import Recipe
 from aoienet.train.tasks import Batch, predict, starts
 
@@ -36,15 +37,8 @@ class CrackBlocksTask:
 
     def __init__(self, recipe: Recipe, parts: data.CrackBlocks) -> None:
         self.recipe = recipe
-        self.split, self.data_hash = parts.split, parts.data_hash
-        self.train, self.val, self.test = parts.train, parts.val, parts.test
-        if recipe.data.limit:
-            rng = np.random.default_rng(recipe.seed)
-            self.train, self.val, self.test = (
-                tuple(part[i] for i in sorted(rng.permutation(len(part))[: recipe.data.limit]))
-                for part in (self.train, self.val, self.test)
-            )
-            self.split += f"; limited to {recipe.data.limit} per part"
+        self.split, self.train, self.val, self.test = limited(recipe, parts)
+        self.data_hash = parts.data_hash
         self._weights = torch.tensor([1.0, recipe.blocks.crack_weight])
 
     def _standardize(self, image: np.ndarray) -> np.ndarray:
@@ -52,21 +46,13 @@ class CrackBlocksTask:
 
     def epoch_order(self, epoch: int) -> list[int]:
         """Indices into train: all masked pictures, and a draw from the others."""
-        r, rng = self.recipe, np.random.default_rng([self.recipe.seed, epoch])
+        blocks = self.recipe.blocks
         draws = {
-            "brick_crack227": r.blocks.brick_per_epoch,
-            "drone": r.blocks.drone_per_epoch,
-            "imagenette224": r.blocks.photo_per_epoch,
+            "brick_crack227": blocks.brick_per_epoch,
+            "drone": blocks.drone_per_epoch,
+            "imagenette224": blocks.photo_per_epoch,
         }
-        order: list[int] = []
-        for source in sorted({p.source for p in self.train}):
-            index = np.array([i for i, p in enumerate(self.train) if p.source == source])
-            if source in data.MASKED:
-                order += list(index) * r.blocks.masked_repeats
-            else:
-                count = min(draws[source], r.data.limit) if r.data.limit else draws[source]
-                order += list(rng.choice(index, count, replace=count > len(index)))
-        return [int(i) for i in rng.permutation(np.array(order))]
+        return epoch_order(self.recipe, epoch, self.train, blocks.masked_repeats, draws)
 
     def sample(self, epoch: int, place: int, i: int) -> tuple[np.ndarray, np.ndarray]:
         """One augmented crop and the labels of its blocks."""

@@ -16,6 +16,7 @@ from aoienet.data import augment, masks, metrics
 from aoienet.data.datasets import cracks as data
 from aoienet.data.transform import standardize
 from aoienet.models.segment.light import transformed
+from aoienet.train.pictures import epoch_order, limited
 from aoienet.train.recipes import Recipe
 from aoienet.train.tasks import Batch, predict
 
@@ -54,29 +55,14 @@ class SegmentTask:
 
     def __init__(self, recipe: Recipe, parts: data.CrackBlocks) -> None:
         self.recipe = recipe
-        self.split, self.data_hash = parts.split, parts.data_hash
-        self.train, self.val, self.test = parts.train, parts.val, parts.test
-        if recipe.data.limit:
-            rng = np.random.default_rng(recipe.seed)
-            self.train, self.val, self.test = (
-                tuple(part[i] for i in sorted(rng.permutation(len(part))[: recipe.data.limit]))
-                for part in (self.train, self.val, self.test)
-            )
-            self.split += f"; limited to {recipe.data.limit} per part"
+        self.split, self.train, self.val, self.test = limited(recipe, parts)
+        self.data_hash = parts.data_hash
 
     def epoch_order(self, epoch: int) -> list[int]:
         """Indices into train: all masked pictures, and a draw from the clean ones."""
-        r, rng = self.recipe, np.random.default_rng([self.recipe.seed, epoch])
-        draws = {"drone": r.pixels.drone_per_epoch, "imagenette224": r.pixels.photo_per_epoch}
-        order: list[int] = []
-        for source in sorted({p.source for p in self.train}):
-            index = np.array([i for i, p in enumerate(self.train) if p.source == source])
-            if source in data.MASKED:
-                order += list(index) * r.pixels.masked_repeats
-            else:
-                count = min(draws[source], r.data.limit) if r.data.limit else draws[source]
-                order += list(rng.choice(index, count, replace=count > len(index)))
-        return [int(i) for i in rng.permutation(np.array(order))]
+        pixels = self.recipe.pixels
+        draws = {"drone": pixels.drone_per_epoch, "imagenette224": pixels.photo_per_epoch}
+        return epoch_order(self.recipe, epoch, self.train, pixels.masked_repeats, draws)
 
     def sample(self, epoch: int, place: int, i: int) -> tuple[np.ndarray, np.ndarray]:
         """One augmented crop, float32 [C, H, W], and its labels, uint8 [H, W]."""
