@@ -1,28 +1,13 @@
 // 8 output channels per vector. Bits are counted per byte with a 16-entry table (vpshufb); byte counters hold 31 words
 // (31 * 8 = 248 < 256) before they are widened.
-#include <immintrin.h>
-#include <stdint.h>
+#include "ops/tail/avx2_floats.inl"
 
 namespace aoie {
 namespace {
-constexpr int kLanes = 8, kPixels = 2;
+constexpr int kPixels = 2;
 using Vi = __m256i;
-using Vf = __m256;
 inline Vi vi_load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
-inline Vf vf_load(const float* p) { return _mm256_loadu_ps(p); }
-inline Vf vf_all(float x) { return _mm256_set1_ps(x); }
-inline Vf vf_add(Vf x, Vf y) { return _mm256_add_ps(x, y); }
-inline Vf vf_mul(Vf x, Vf y) { return _mm256_mul_ps(x, y); }
 inline Vf vf_scaled(float scale, Vi count) { return _mm256_mul_ps(_mm256_set1_ps(scale), _mm256_cvtepi32_ps(count)); }
-inline void vf_store(float* to, Vf v, int64_t count) {
-  if (count == kLanes) {
-    _mm256_storeu_ps(to, v);
-    return;
-  }
-  float all[kLanes];
-  _mm256_storeu_ps(all, v);
-  for (int64_t i = 0; i < count; ++i) to[i] = all[i];
-}
 
 template <int kN>
 struct Count {

@@ -4,18 +4,15 @@
 //   kSeparate  pc_j = sum of popcount(B' & b'_j): 3 operations per word and plane
 //   kTied      pc_1 + pc_2 = n + popcount(b'_1 & b'_2) - sum of popcount(~(b'_1 ^ b'_2) & (b'_1 ^ B')), because
 //              (p1 ^ w) + (p2 ^ w) = d + 2 (~d & (p1 ^ w)) with d = p1 ^ p2: 3 operations per word for both planes
-//   kParity    2 pc_j = n + rho_j - sum of popcount(a_i), a_i = b'_j ^ B' word by word. A full adder takes two words at
-//   a
-//              time: S_k, the parity of the first k words, is one XOR of two parities that were made before, the carry
-//              of (S_k, a, a') is S_k == a ? a : ~S_k+2, and only carries are counted: 5 operations per two words
-#include <immintrin.h>
-#include <stdint.h>
+//   kParity    2 pc_j = n + rho_j - sum of popcount(a_i), a_i = b'_j ^ B' word by word. A full adder takes two
+//              words at a time: S_k, the parity of the first k words, is one XOR of two parities that were made before,
+//              the carry of (S_k, a, a') is S_k == a ? a : ~S_k+2, and only carries are counted: 5 operations per two
+//              words
+#include "ops/tail/avx512_floats.inl"
 
 namespace aoie {
 namespace {
-constexpr int kLanes = 16;
 using Vi = __m512i;
-using Vf = __m512;
 inline Vi vi_load(const uint32_t* p) { return _mm512_loadu_si512(p); }
 inline Vi vi_all(uint32_t x) { return _mm512_set1_epi32(static_cast<int>(x)); }
 // In place by force: GCC 12 gives the new sum a register of its own, moves it back, and spills for want of registers.
@@ -25,14 +22,6 @@ inline Vi vi_keep(const uint32_t* p) {
   Vi v = _mm512_loadu_si512(p);
   asm("" : "+v"(v));
   return v;
-}
-inline Vf vf_load(const float* p) { return _mm512_loadu_ps(p); }
-inline Vf vf_all(float x) { return _mm512_set1_ps(x); }
-inline Vf vf_add(Vf x, Vf y) { return _mm512_add_ps(x, y); }
-inline Vf vf_mul(Vf x, Vf y) { return _mm512_mul_ps(x, y); }
-inline void vf_store(float* to, Vf v, int64_t count) {
-  if (count == kLanes) return _mm512_storeu_ps(to, v);  // a store with a mask takes longer
-  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), v);
 }
 }  // namespace
 }  // namespace aoie

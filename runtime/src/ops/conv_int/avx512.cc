@@ -1,23 +1,14 @@
 // 16 output channels per vector, vpmaddwd. kVecs vectors of channels x kCount positions are summed at a time, so that a
 // pair of weights and a pair of pixels are loaded once for several sums: otherwise loads are what takes the time.
-#include <immintrin.h>
-#include <stdint.h>
 #include <string.h>
+
+#include "ops/tail/avx512_floats.inl"
 
 namespace aoie {
 namespace {
-constexpr int kLanes = 16;
 using Vi = __m512i;
-using Vf = __m512;
-inline Vf vf_load(const float* p) { return _mm512_loadu_ps(p); }
-inline Vf vf_add(Vf x, Vf y) { return _mm512_add_ps(x, y); }
-inline Vf vf_mul(Vf x, Vf y) { return _mm512_mul_ps(x, y); }
 inline Vf vf_affine(Vi sum, const float* scale, const float* bias) {
   return _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_loadu_ps(scale)), _mm512_loadu_ps(bias));
-}
-inline void vf_store(float* to, Vf v, int64_t count) {
-  if (count == kLanes) return _mm512_storeu_ps(to, v);  // a store with a mask takes longer
-  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), v);
 }
 }  // namespace
 }  // namespace aoie
