@@ -12,7 +12,7 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from aoienet.cli._common import peak_memory_mib
+from aoienet.memory import peak_memory_mib
 from aoienet.report.mask import write_mask
 from aoienet.report.records import Scale
 from aoienet.report.slide import write_slide

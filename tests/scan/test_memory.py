@@ -12,7 +12,7 @@ PROGRAM = """
 import functools, json, sys
 from pathlib import Path
 import numpy as np
-from aoienet.cli._common import peak_memory_mib
+from aoienet.memory import peak_memory_mib
 from aoienet.measure import Settings
 from aoienet.report.finish import Options, finish
 from aoienet.scan.batch import WORK, Batch, begin

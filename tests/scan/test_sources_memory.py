@@ -10,7 +10,7 @@ import pytest
 SIDE = 1 << 16
 PROGRAM = """
 import json, sys
-from aoienet.cli._common import peak_memory_mib
+from aoienet.memory import peak_memory_mib
 from aoienet.scan.sources import open_source
 from aoienet.scan.sources.cost import reading_cost
 

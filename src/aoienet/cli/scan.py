@@ -13,6 +13,7 @@ import typer
 
 from aoienet.cli import _cascade, _common
 from aoienet.cli._cascade import Request
+from aoienet.memory import peak_memory_mib
 
 if TYPE_CHECKING:
     from aoienet.cli._stream import Form
@@ -200,7 +201,7 @@ def _of_this_run(run: Run, px: int, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 3),
         "megapixels": round(px / 1e6, 3),
         "megapixels_per_s": round(px / 1e6 / seconds, 3),
-        "peak_memory_mib": _common.peak_memory_mib(),
+        "peak_memory_mib": peak_memory_mib(),
     }
 
 

@@ -9,13 +9,9 @@ from typing import Any
 
 import torch
 
+from aoienet import memory
 from aoienet.train import ranks
 from aoienet.train.state import Run
-
-try:
-    import resource
-except ImportError:  # not on Windows
-    resource = None  # type: ignore[assignment]
 
 
 def line(row: dict) -> str:
@@ -34,9 +30,8 @@ def speed(run: Run) -> str:
 def peak_memory_mib(run: Run) -> dict[str, float]:
     """Largest resident memory of this process, where the system tells, and of its tensors on the GPU."""
     peaks = {}
-    if resource is not None:
-        unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-        peaks["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    if (own := memory.peak_memory_mib()) is not None:
+        peaks["memory"] = own
     if run.recipe.device.startswith("cuda"):
         peaks["GPU"] = torch.cuda.max_memory_allocated(run.recipe.device) / (1 << 20)
     return peaks
