@@ -28,6 +28,7 @@ PROTOCOLS = {"grouped": "grouped 8:2", "random": "random 8:2 (leaks)"} | {k: f"{
 LOGISTIC = "logistic"
 METHODS: dict[str, tuple[str, ...]] = {
     "aoienet": (),
+    "one_level": ("net.head_levels=off",),
     "one_plane": ("net.multi=single",),
     "float": ("net.act_q=real", "net.weight_q=real", "net.multi=single"),
     "adabin": ("net.method=adabin_resnet20",),
@@ -36,6 +37,7 @@ METHODS: dict[str, tuple[str, ...]] = {
 TITLES = {
     LOGISTIC: "54 texture features, logistic regression",
     "aoienet": "AOIE-Net, 2 binary planes (W1/A2)",
+    "one_level": "the same with a head on the last map alone",
     "one_plane": "the same with 1 plane (W1/A1)",
     "float": "its float twin",
     "adabin": "AdaBin's cells (W1/A1)",

@@ -198,8 +198,8 @@ bool channels(const Entry& op, Node* node, const Shape& x, Shape* out) {
 
 bool concat(const Entry& op, Node* node, const Shape& x, const Shape& y, Shape* out) {
   node->o = x.c + y.c;
-  *out = {AOIE_F32, 1, node->o};
-  return op.expect(x, AOIE_F32) && op.expect(y, AOIE_F32);
+  *out = {x.type, 1, node->o};
+  return op.expect_float(x) && op.expect(y, x.type);
 }
 
 bool pool(const Entry& op, Node* node, const Shape& x, Shape* out) {

@@ -287,6 +287,8 @@ def _graph_cases() -> Iterator[Case]:
     assert conv_bits["op"] == "conv_bits" and pool["op"] == "pool"  # the numbers above speak of these
     doubled = [{"op": "concat", "in": [i, i], "out": i + 1} for i in range(13, 40)]
     grown = header["graph"][:1] + [{"op": "concat", "in": [1, 1], "out": 13}] + doubled + header["graph"][1:]
+    mixed = header["graph"][:-1] + [{"op": "concat", "in": [12, 11], "out": 14}, header["graph"][-1]]
+    yield "concat_of_a_vec_and_a_map", forge({**header, "graph": mixed}, data), "type vec"
     yield "concat_doubles_to_2^31_channels", forge({**header, "graph": grown}, data), "channels"
 
 

@@ -277,11 +277,11 @@ def _channels(op: Op, a: Value) -> Value:
 
 
 def _concat(op: Op, a: Value, b: Value) -> Value:
-    op.expect(a, "f32")
-    op.expect(b, "f32")
+    op.expect(a, "f32", "vec")
+    op.expect(b, a.kind)
     if (a.hw, a.stride) != (b.hw, b.stride):
         refuse(f"{op.where} takes two values of one size", f"{a} and {b}")
-    return op.value("f32", a.channels + b.channels, a.hw, 1, a.stride)
+    return op.value(a.kind, a.channels + b.channels, a.hw, 1, a.stride)
 
 
 def _pool(op: Op, a: Value) -> Value:

@@ -1,6 +1,7 @@
 """Build a network from its spec."""
 
 from dataclasses import replace
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,10 @@ from aoienet.nn.multi.dual_bn import DualBN
 
 
 class BinaryNet(nn.Module):
-    """Stem, units, head. `forward` gives N x K logits, or N x K x Hb x Wb where the head works on blocks."""
+    """Stem, units, head. `forward` gives N x K logits, or N x K x Hb x Wb where the head works on blocks.
+
+    A head of levels takes the maps that `spec.taps` names, and their means and mean squares instead of the last map's mean.
+    """
 
     def __init__(self, spec: NetSpec):
         super().__init__()
@@ -23,30 +27,39 @@ class BinaryNet(nn.Module):
         self.stem = STEMS[spec.stem.kind](spec.stem, spec.in_channels)
         channels, hw = spec.stem.convs[-1].out, after(spec.input_hw, spec.stem.geometry)
         self.units = nn.ModuleList()
+        widths = [channels]
         for block in spec.body:
             self.units.append(block.build(channels, replace(spec.cell, map_hw=hw)))
             channels, hw = block.out_channels(channels), after(hw, block.geometry)
+            widths.append(channels)
         head = spec.head
         self.head_act: nn.Module = nn.Identity()
         if head.act != "none":
             norm = nn.BatchNorm2d(channels) if head.act_batchnorm else nn.Identity()
             self.head_act = nn.Sequential(norm, activation(head.act, channels))
-        self.head_bn = nn.BatchNorm1d(channels) if head.batchnorm else nn.Identity()
-        self.linear = nn.Linear(channels, spec.num_classes)
+        features = 2 * sum(widths[i] for i in spec.taps) if head.levels else channels
+        self.head_bn = nn.BatchNorm1d(features) if head.batchnorm else nn.Identity()
+        self.linear = nn.Linear(features, spec.num_classes)
 
-    def forward_features(self, x_NCHW: Tensor) -> Tensor:
-        """The last map, N x num_features x H x W."""
+    def forward_features(self, x_NCHW: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The last map, N x num_features x H x W; of a head of levels the maps of all levels."""
         x = self.stem(x_NCHW)
+        maps = [x]
         for unit in self.units:
             x = unit(x)
-        return self.head_act(x)
+            maps.append(x)
+        maps[-1] = self.head_act(x)
+        return tuple(maps[i] for i in self.spec.taps) if self.spec.head.levels else maps[-1]
 
-    def forward_head(self, x_NCHW: Tensor, pre_logits: bool = False) -> Tensor:
-        """Logits of the last map, or the vectors before the linear layer."""
+    def forward_head(self, x_NCHW: Tensor | tuple[Tensor, ...], pre_logits: bool = False) -> Tensor:
+        """Logits of what `forward_features` gave, or the vectors before the linear layer."""
         head = self.spec.head
         if head.window == 0:
-            v = self.head_bn(x_NCHW.mean(dim=(2, 3)))
+            maps = x_NCHW if isinstance(x_NCHW, tuple) else (x_NCHW,)
+            powers = (1, 2) if head.levels else (1,)
+            v = self.head_bn(torch.cat([(m**p).mean(dim=(2, 3)) for m in maps for p in powers], dim=1))
             return v if pre_logits else self.linear(v)
+        assert isinstance(x_NCHW, Tensor)
         pooled = F.avg_pool2d(x_NCHW, head.window, head.stride)
         if head.peak > 1:
             pooled = F.max_pool2d(pooled, head.peak, head.peak_stride)
@@ -79,14 +92,24 @@ class BinaryNet(nn.Module):
         self.spec = replace(self.spec, num_classes=num_classes)
 
     def emit(self, g: Graph, image: Value) -> Value:
+        head, taps = self.spec.head, self.spec.taps
         x = g.part(self.stem, image)
-        for unit in self.units:
+        maps = []
+        for i, unit in enumerate((*self.units, self.head_act)):
+            if head.levels and i in taps[:-1]:
+                x = g.fix(x)
+                maps.append(x)
             x = g.part(unit, x)
-        x = g.part(self.head_act, x)
-        head = self.spec.head
+        if head.levels:
+            return self._emit_levels(g, [*maps, g.fix(x)])
         v = g.mean(x) if head.window == 0 else g.pool(x, head.window, head.stride)
         v = g.peak(v, head.peak, head.peak_stride) if head.peak > 1 else v
         return g.part(self.linear, g.part(self.head_bn, v))
+
+    def _emit_levels(self, g: Graph, maps: list[Value]) -> Value:
+        """Means and mean squares in the order of `forward_head`, one vector."""
+        vectors = [v for x in maps for v in (g.mean(x), g.mean(g.mul(x, x)))]
+        return g.part(self.linear, g.part(self.head_bn, reduce(g.concat, vectors)))
 
     def set_progress(self, fraction: float) -> None:
         """Share of the training that is done: annealed surrogates, and what a weight quantizer renews every epoch."""

@@ -63,6 +63,8 @@ class Head:
 
     act         "none", or a nonlinearity before the mean, with a batch norm before it if act_batchnorm
     batchnorm   of the vector, before the linear layer
+    levels      mean and mean square of the last map of every size, not of the last map alone: a texture is told by what is
+                fine as well as by what is coarse. Whole maps only (window 0)
     """
 
     act: str = "none"
@@ -72,6 +74,7 @@ class Head:
     stride: int = 1
     peak: int = 1
     peak_stride: int = 1
+    levels: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,12 @@ class NetSpec:
     @property
     def geometry(self) -> tuple[tuple[int, int], ...]:
         return self.stem.geometry + tuple(step for block in self.body for step in block.geometry)
+
+    @property
+    def taps(self) -> tuple[int, ...]:
+        """Blocks before which the size changes, and the end: where a head of levels takes its maps. 0 is the stem's."""
+        shrinks = [any(stride > 1 for _, stride in block.geometry) for block in self.body]
+        return (*(i for i, shrink in enumerate(shrinks) if shrink or i == 0), len(self.body))
 
     @property
     def total_stride(self) -> int:

@@ -26,7 +26,7 @@ def spec(recipe: Recipe) -> NetSpec:
         stem=stem(changes.get("stem", zoo.stem.kind), zoo.stem),
         cell=replace(method if method else zoo.cell, **given),
         body=tuple(block_with(block, method, given) for block in zoo.body),
-        head=head(zoo.head, changes.get("head_batchnorm")),
+        head=head(zoo.head, changes),
         num_classes=len(recipe.classes) if recipe.classes else zoo.num_classes,
         in_channels=recipe.in_channels,
     )
@@ -42,9 +42,12 @@ def block_with(block: Block, method: Cell | None, given: dict[str, Any]) -> Bloc
     return replace(own, cell=replace(method if method else own.cell, **given))
 
 
-def head(zoo: Head, batchnorm: bool | None) -> Head:
-    """The head, with or without batch norm before the linear layer."""
-    return zoo if batchnorm is None else replace(zoo, batchnorm=batchnorm)
+def head(zoo: Head, changes: dict[str, Any]) -> Head:
+    """The head with net.head_*. Raises ValueError where it cannot have levels."""
+    given = {key: changes[f"head_{key}"] for key in ("batchnorm", "levels") if f"head_{key}" in changes}
+    if given.get("levels") and zoo.window:
+        raise ValueError("net.head_levels is for heads over whole pictures; this model's head answers for blocks")
+    return replace(zoo, **given)
 
 
 def stem(kind: str, zoo: Stem) -> Stem:

@@ -117,12 +117,14 @@ COMPACT = NetSpec(
     paper="this project's own: a small AOIE-Net for whole pictures",
 )
 
-# The same behind a max pooling: a quarter of the positions, and of the work.
-COMPACT_POOL = replace(
+# The same behind a max pooling, a quarter of the positions and of the work; classes told from every level, since steel is told
+# apart by its grain as much as by shapes.
+COMPACT_LEVELS = replace(
     COMPACT,
-    name="aoienet_compact_pool",
+    name="aoienet_compact_levels",
     stem=replace(COMPACT.stem, maxpool=True),
-    paper="this project's own: a small AOIE-Net for whole pictures, pooled behind the stem",
+    head=Head(batchnorm=True, levels=True),
+    paper="this project's own: a small AOIE-Net for textures, a head on every level",
 )
 
 # Blocks of large pictures: total stride 8, a decision sees 31 px beyond its block (and 32 px more for the local contrast).
@@ -160,7 +162,7 @@ SPECS = (
     PRODUCT,
     SPLIT,
     COMPACT,
-    COMPACT_POOL,
+    COMPACT_LEVELS,
     SCAN,
     SCAN_SMALL,
 )

@@ -73,6 +73,7 @@ class Net:
     shift: bool | None = None
     shortcut: str | None = None
     head_batchnorm: bool | None = None
+    head_levels: bool | None = None
 
 
 @dataclass(frozen=True)
