@@ -10,6 +10,7 @@ networks     forms at 224x224 against the same topology in real numbers (ONNX Ru
 first_stage  megapixels per second of the shipped scan networks, decoding apart
 engines      instruction sets and float engines on four networks
 rivals       small float-born networks trained for crack_blocks (benchmarks/rival.py), int8, against the shipped ones
+neu_rivals   the same for neu_cls (rival.py --recipe neu_best)
 
 CPU time of the process: shared machines. Rivals get the transformed picture; the packed times include the transform.
 """
@@ -36,7 +37,8 @@ import rival
 import torch
 import twins
 
-from aoienet.data.datasets import crack_blocks
+from aoienet.data import transform
+from aoienet.data.datasets import crack_blocks, neu_cls
 from aoienet.data.transform import standardize
 from aoienet.deploy import export, format, onnx, pictures
 from aoienet.engine import Model, isas
@@ -46,7 +48,7 @@ from aoienet.nn.multi.dual_bn import DualBN
 from aoienet.train import recipes
 from aoienet.weights import locate
 
-PARTS = ("kernels", "networks", "first_stage", "engines", "rivals")
+PARTS = ("kernels", "networks", "first_stage", "engines", "rivals", "neu_rivals")
 NETWORKS = ("aoienet_scan", "aoienet_compact", "aoienet_cifar", "aoienet_resnet18")
 SHIPPED = ("crack_blocks", "crack_blocks_fast")
 SIDE_PX = 1024
@@ -266,10 +268,37 @@ def rivals(rounds: int, args: argparse.Namespace) -> dict[str, Any]:
     return {who: row | {"accuracy": accuracy[who]} for who, row in rows.items()}
 
 
+def neu_rivals(rounds: int, args: argparse.Namespace) -> dict[str, Any]:
+    """The same for neu_cls: accuracy on its test part (grouped, draw 0), time for one picture of 200 x 200."""
+    data = neu_cls.load(args.data, neu_cls.Split("grouped", 0, 0.0))
+    train, test = data.images_NHW[data.indices("train")], data.images_NHW[data.indices("test")]
+    truth = data.labels_N[data.indices("test")]
+
+    def transformed(u8: np.ndarray) -> np.ndarray:
+        return transform.apply(u8, {"kind": "center"})[None, None].astype(np.float32)
+
+    model = Model.open(locate("neu_cls"))
+    calls: Calls = {"packed neu_cls": lambda: model.run(test[0])}
+    accuracy = {"packed neu_cls": model.header["meta"]["result"]["accuracy"]}
+    with tempfile.TemporaryDirectory() as folder:
+        for run, width, depth in (word.split(":") for word in args.rival):
+            net, label = rival.load(Path(run), int(width), int(depth)), f"float_{width}_{depth}"
+            small = twins.write_onnx(net, transformed(train[0]), Path(folder) / f"{label}.onnx")
+            small = twins.quantize(small, (transformed(image) for image in train[::8]))
+            session = onnxruntime.InferenceSession(str(small), providers=["CPUExecutionProvider"])
+            said = [int(session.run(None, {"image": transformed(image)})[0].argmax()) for image in test]
+            for engine, call in (("onnxruntime", twins.onnxruntime_call), ("openvino", twins.openvino_call)):
+                who = f"{engine} int8 {label}, {net.macs_per_px():.0f} MACs per pixel"
+                calls[who] = call(small, transformed(test[0]))
+                accuracy[who] = float((np.array(said) == truth).mean())
+        rows = compared(calls, rounds, "packed neu_cls")
+    return {who: row | {"accuracy": accuracy[who]} for who, row in rows.items()}
+
+
 def show(part: str, found: dict[str, Any]) -> None:
     """Tables of calls as lines; what is nested otherwise as JSON."""
     print(f"\n== {part}")
-    tables = {part: found} if part == "rivals" else found
+    tables = {part: found} if part in PARTS[-2:] else found
     for title, rows in tables.items():
         if not all(isinstance(row, dict) and "median_ms" in row for row in rows.values()):
             print(title, json.dumps(rows, indent=1))
@@ -297,14 +326,14 @@ def versions() -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS[:-1])
-    parser.add_argument("--data", type=Path, help="Folder of the data sets, for the part `rivals`.")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS[:-2])
+    parser.add_argument("--data", type=Path, help="Folder of the data sets, for the parts with rivals.")
     parser.add_argument("--rival", action="append", default=[], help="RUN:WIDTH:DEPTH of benchmarks/rival.py.")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
     document: dict[str, Any] = {"machine": platform.machine(), "versions": versions(), "rounds": args.rounds}
-    makers = {f.__name__: f for f in (kernels, networks, first_stage, engines, rivals)}
+    makers = {f.__name__: f for f in (kernels, networks, first_stage, engines, rivals, neu_rivals)}
     for part in args.parts:
         document[part] = makers[part](args.rounds, args)
         if not args.json:

@@ -17,6 +17,18 @@ def test_a_network_has_what_timms_tools_ask_for():
     assert net.pretrained_cfg["input_size"] == (3, 32, 32) and net.num_classes == 6
 
 
+def test_a_head_of_levels_gives_means_and_mean_squares_of_every_size():
+    net = create_model("aoienet_compact_levels").eval()
+    x = torch.rand(2, 1, 200, 200)
+    features = net.forward_features(x)
+    assert [tuple(f.shape[1:]) for f in features] == [(64, 25, 25), (64, 25, 25), (128, 13, 13), (256, 7, 7)]
+    vectors = [v for f in features for v in (f.mean(dim=(2, 3)), f.square().mean(dim=(2, 3)))]
+    got = net.forward_head(features, pre_logits=True)
+    assert got.shape == (2, net.num_features) and net.num_features == 2 * (64 + 64 + 128 + 256)
+    torch.testing.assert_close(got, net.head_bn(torch.cat(vectors, dim=1)))
+    assert torch.equal(net.forward_head(features), net(x))
+
+
 def test_the_classifier_can_be_replaced():
     net = create_model("aoienet_cifar")
     net.reset_classifier(3)

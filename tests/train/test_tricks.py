@@ -188,6 +188,7 @@ CHANGES = [
     "net.act=dprelu",
     "net.scale=se",
     "net.head_batchnorm=on",
+    "net.head_levels=on",
     "net.spread=0.25",
     "net.pad=1",
     "net.surrogate=clip:1.5",
@@ -206,6 +207,11 @@ def test_changes_reach_the_network(change):
     x = torch.randint(0, 256, (2, 3, 32, 32)).float()
     torch.manual_seed(0)
     assert torch.isfinite(networks.build(recipe(change))(x)).all()
+
+
+def test_a_head_for_blocks_has_no_levels():
+    with pytest.raises(ValueError, match="over whole pictures"):
+        networks.spec(recipe("model=aoienet_scan", "net.head_levels=on"))
 
 
 def test_units_with_cells_of_their_own_are_changed_too():

@@ -56,6 +56,7 @@ class Net:
     input_px    side of the square pictures that it is made for
     method      another network of the zoo, whose cell takes the place of this one's: its planes, weights, scales, nonlinearities
                 and shortcuts on this backbone. The fields below change that cell
+    head_levels the classes are told from the means and mean squares of every level, not of the last map alone
     """
 
     stem: str | None = None
