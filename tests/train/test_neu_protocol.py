@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,8 @@ def test_every_method_is_a_network_of_the_same_frame(bench):
     for method in bench.METHODS:
         r = recipes.get("neu_best", bench.Draw("grouped", method, 0).words())
         spec = networks.spec(r)
-        frames.add((spec.stem, spec.body, spec.head))
+        assert spec.head.levels == (method != "one_level")
+        frames.add((spec.stem, spec.body, replace(spec.head, levels=True)))
         assert torch.isfinite(networks.build(r)(torch.randint(-128, 128, (2, 1, 64, 64)).float())).all()
     assert len(frames) == 1 and set(bench.TITLES) == {bench.LOGISTIC, *bench.METHODS}
 
