@@ -267,6 +267,7 @@ void conv_bits_as(const OpArgs& args) {
     for (int64_t j = 0; j < args.j; ++j)
       for (int64_t ky = 0; ky < 3; ++ky) b.at[j][ky] = rows.row(ky < args.k ? top + ky : top, j);
     prepare_sums(rows, top);
+    clear_bits(args, at_out);
     b.h = args.d + border_state(top, args.k, args.h) * 4 * args.o_pad;
     for (int64_t ox = 0; ox < args.ow; ox += kWide) {
       const int64_t count = args.ow - ox < kWide ? args.ow - ox : kWide;

@@ -4,11 +4,7 @@
 // it is. packed: u32 [o_pad / kLanes, k, kw, words, kLanes], words = ceil(c / 32). scratch: u32 [j, k, w + 2 pad_w,
 // words].
 #include "ops/kernels.h"
-#ifdef AOIE_TAIL  // of the unit that includes this
-#include AOIE_TAIL
-#else
-#include "ops/tail/none.inl"
-#endif
+#include AOIE_TAIL  // of the unit that includes this
 
 namespace aoie {
 namespace {
@@ -112,6 +108,7 @@ void conv_bits_of(const OpArgs& args) {
       for (int64_t ky = 0; ky < kH; ++ky) copy_row(args, j, top + ky, words, rows + (j * kH + ky) * pitch);
     const float* h = args.d + border_state<kH>(top, args.h) * 4 * args.o_pad;
     const int64_t out = oy * args.ow;
+    clear_bits(args, out);
     int64_t ox = 0;
     for (; ox + kPixels <= args.ow; ox += kPixels)
       positions<kH, kW, kPlanes, kPixels, kWords>(args, rows, pitch, words, ox, h, out + ox);

@@ -79,6 +79,7 @@ void conv_int_avx512(const OpArgs& args) {
   for (int64_t oy = args.skip_top; oy < args.oh - args.skip_bottom; ++oy) {
     for (int64_t ky = 0; ky < args.k; ++ky) widen_row(args, oy * args.s - args.pad + ky, rows + ky * line.pitch);
     line.at_out = oy * args.ow;
+    clear_bits(args, line.at_out);
     int64_t ox = 0;
     for (; ox + 4 <= args.ow; ox += 4) channels<4>(line, ox);
     for (; ox < args.ow; ++ox) channels<1>(line, ox);

@@ -4,11 +4,7 @@
 // pair sums are exact: |i8| <= 128 and the file proves sum |weight| * 128 < 2^31.
 #include "ops/conv_int/widen.inl"
 #include "ops/kernels.h"
-#ifdef AOIE_TAIL  // of the unit that includes this
-#include AOIE_TAIL
-#else
-#include "ops/tail/none.inl"
-#endif
+#include AOIE_TAIL  // of the unit that includes this
 
 namespace aoie {
 namespace {
@@ -43,6 +39,7 @@ void conv_int(const OpArgs& args) {
   for (int64_t oy = args.skip_top; oy < args.oh - args.skip_bottom; ++oy) {
     for (int64_t ky = 0; ky < args.k; ++ky) widen_row(args, oy * args.s - args.pad + ky, rows + ky * pitch);
     const int64_t out = oy * args.ow;
+    clear_bits(args, out);
     int64_t ox = 0;
     for (; ox + kPixels <= args.ow; ox += kPixels) pixels<kPixels>(args, rows, pitch, pairs, ox, out + ox);
     for (; ox < args.ow; ++ox) pixels<1>(args, rows, pitch, pairs, ox, out + ox);

@@ -6,12 +6,20 @@
 namespace aoie {
 namespace {
 
+// Before the tail of the output row whose first position is at: channels that pad the last word are 0. A call for each
+// word, while its values are in registers, would cost them their registers.
+inline void clear_bits(const OpArgs& args, int64_t at) {
+  const int64_t words = (args.o + 63) / 64;
+  if (args.tail == nullptr || args.tail->bits == nullptr || args.o % 64 == 0) return;
+  for (int64_t j = 0; j < args.tail->planes; ++j)
+    __builtin_memset(args.tail->bits + (j * args.oh * args.ow + at) * words, 0,
+                     static_cast<uint64_t>(args.ow * words) * 8);
+}
+
 template <int kCount>
 __attribute__((always_inline)) inline void finish_bits(const OpArgs& args, const Tail& tail, int64_t at, int64_t o,
                                                        Bits valid, const Vf (&v)[kCount]) {
-  const int64_t bytes = (args.o + 63) / 64 * 8, last = (o + kLanes) / 8, plane = args.oh * args.ow * bytes;
-  const int64_t o_pad = args.o_pad;
-  const bool ends = o + kLanes >= args.o && last < bytes;
+  const int64_t bytes = (args.o + 63) / 64 * 8, plane = args.oh * args.ow * bytes, o_pad = args.o_pad;
   auto* to = reinterpret_cast<unsigned char*>(tail.bits) + at * bytes + o / 8;
   const auto* flips = reinterpret_cast<const unsigned char*>(tail.flip_bits) + o / 8;
   const float* threshold = tail.threshold + o;
@@ -25,8 +33,6 @@ __attribute__((always_inline)) inline void finish_bits(const OpArgs& args, const
       if (flip != 0) bits = static_cast<Bits>(bits ^ ((bits ^ vf_at_most(v[i], t)) & flip));
       bits &= valid;
       __builtin_memcpy(word, &bits, sizeof bits);
-      if (ends)  // channels that pad the last word are 0
-        __builtin_memset(word + kLanes / 8, 0, static_cast<uint64_t>(bytes - last));
     }
   }
 }
