@@ -3,8 +3,9 @@
 
 namespace aoie {
 void center_reference(const OpArgs& args) {
-  const auto* in = static_cast<const uint8_t*>(args.in0);
-  auto* out = static_cast<int8_t*>(args.out);
-  for (int64_t i = 0; i < args.h * args.w * args.c; ++i) out[i] = static_cast<int8_t>(in[i] - 128);
+  const auto* __restrict in = static_cast<const uint8_t*>(args.in0);
+  auto* __restrict out = static_cast<int8_t*>(args.out);
+  const int64_t count = args.h * args.w * args.c;  // a store of bytes could change args
+  for (int64_t i = 0; i < count; ++i) out[i] = static_cast<int8_t>(in[i] - 128);
 }
 }  // namespace aoie

@@ -5,14 +5,11 @@ namespace aoie {
 void thermometer_reference(const OpArgs& args) {
   const auto* in = static_cast<const uint8_t*>(args.in0);
   auto* out = static_cast<uint64_t*>(args.out);
-  const int64_t words = (args.c * 32 + 63) / 64;
-  for (int64_t i = 0; i < args.h * args.w; ++i) {
-    for (int64_t word = 0; word < words; ++word) out[i * words + word] = 0;
-    for (int64_t col = 0; col < args.c; ++col) {
-      const int count = (in[i * args.c + col] + 4) / 8;
-      const uint64_t bits = (uint64_t{1} << count) - 1;
-      out[i * words + col / 2] |= bits << (32 * (col % 2));
+  const int64_t colours = args.c, positions = args.h * args.w;
+  for (int64_t i = 0; i < positions; ++i)
+    for (int64_t col = 0; col < colours; col += 2) {  // two colours fill a word
+      const auto bits = [&](int64_t of) { return (uint64_t{1} << ((in[i * colours + of] + 4) / 8)) - 1; };
+      *out++ = col + 1 < colours ? bits(col) | bits(col + 1) << 32 : bits(col);
     }
-  }
 }
 }  // namespace aoie
