@@ -5,7 +5,8 @@
 namespace aoie {
 namespace {
 
-constexpr int64_t kLeastParityWords = 4;  // below, making the parities costs more than it saves
+// Words of a tap, and of all taps: below, making the parities costs more than it saves.
+constexpr int64_t kLeastParityWords = 4, kLeastParityRun = 8;
 
 // Output channels per vector, as in ops/*/<isa>.cc; 0: the kernel reads the file's own layout.
 int64_t lanes_of(int isa) { return isa == kAvx512 ? 16 : isa == kAvx2 || isa == kNeon ? 8 : 0; }
@@ -19,7 +20,8 @@ Form form_of(const Node& node, int isa) {
   const auto& scale = node.plane_scale;
   if (node.j == 2 && scale.size() >= 2 && scale[0] == 1.0f && scale[1] == 1.0f) return kTied;
   const int64_t words = (node.c + 31) / 32;
-  return words % 2 == 0 && words >= kLeastParityWords ? kParity : kSeparate;
+  const bool pays = words >= kLeastParityWords && words * node.k * node.kw >= kLeastParityRun;
+  return words % 2 == 0 && pays ? kParity : kSeparate;
 }
 
 // u64 [o, taps, p64] -> ops/conv_bits/packed.h for AVX-512, else u32 [o_pad / lanes, taps, words, lanes]
