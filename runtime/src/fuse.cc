@@ -1,5 +1,6 @@
-// Which nodes run as one step: a convolution takes the add, slopes and binarize behind it into its registers. The same
-// float32 operations in the same order, so the same bits; values that another op reads are still written.
+// Which nodes run as one step: a convolution takes the add, slopes and binarize behind it into its registers, and reads
+// twice what it adds where that is the concat of a map with itself. The same float32 operations in the same order, so
+// the same bits; values that another op reads are still written.
 #include <initializer_list>
 
 #include "model.h"
@@ -12,19 +13,18 @@ class Fuser {
   Fuser(const aoie_model& model, Arena* arena) : nodes_(model.nodes), arena_(*arena), values_(model.value_count) {}
 
   bool steps(Span<Step>* out) {
-    Span<Step> at;
-    if (!arena_.borrow(nodes_.size(), &taken_) || !arena_.borrow(nodes_.size(), &at) || !count_readers()) return false;
-    size_t count = 0;
+    if (!arena_.borrow(nodes_.size(), &taken_) || !arena_.borrow(nodes_.size(), &at_) || !count_readers()) return false;
     for (size_t i = 0; i < nodes_.size(); ++i) {
       if (taken_[i]) continue;
       size_t last = i;
       const Step step = tail_of(int(i), &last);
-      at[last] = step;
-      ++count;
+      at_[last] = step;
     }
+    size_t count = 0;
+    for (const Step& step : at_) count += step.node != nullptr ? 1 : 0;
     if (!arena_.take(count, out)) return false;
     count = 0;
-    for (const Step& step : at)
+    for (const Step& step : at_)
       if (step.node != nullptr) (*out)[count++] = step;
     return true;
   }
@@ -72,6 +72,21 @@ class Fuser {
     return -1;
   }
 
+  // The map whose concat with itself is this value, when only one op reads that and its halves are whole vectors; the
+  // concat is no step then. Else -1.
+  int doubled(int value) {
+    if (readers_[static_cast<size_t>(value)] != 1) return -1;
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      const Node& node = nodes_[i];
+      if (node.out != value) continue;
+      if (node.op != Op::concat || node.in[0] != node.in[1] || node.o % (2 * kPad) != 0) return -1;
+      taken_[i] = true;
+      at_[i] = Step{};
+      return node.in[0];
+    }
+    return -1;
+  }
+
   // last: where the step stands, behind everything that its add reads and before everything that reads its map.
   Step tail_of(int index, size_t* last) {
     const Node& conv = nodes_[static_cast<size_t>(index)];
@@ -82,6 +97,7 @@ class Fuser {
       const Node& add = take(i, last);
       step.add = step.in_place[1] = true;
       step.in[1] = add.in[add.in[0] == value ? 1 : 0];
+      if (const int half = doubled(step.in[1]); half >= 0) step.in[1] = half, step.in_place[1] = false;
       value = add.out;
     }
     if (const int i = only(value, Op::slopes); i >= 0) {
@@ -109,6 +125,7 @@ class Fuser {
   Arena& arena_;
   const int values_;
   Span<uint8_t> taken_;        // by node: it is in a step
+  Span<Step> at_;              // by node: the step that stands there
   Span<int> readers_, first_;  // by value id: how many nodes read it, and the first that does
 };
 

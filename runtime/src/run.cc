@@ -15,7 +15,7 @@ using aoie::Value;
 Tail make_tail(const Step& step, const Plan& plan, unsigned char* workspace) {
   const auto floats = [&](int id) { return reinterpret_cast<float*>(workspace + plan.values[id].offset); };
   Tail tail{};
-  if (step.add) tail.add = floats(step.in[1]);
+  if (step.add) tail.add = floats(step.in[1]), tail.add_channels = plan.values[step.in[1]].c;
   if (step.out >= 0) tail.out = floats(step.out);
   if (const Node* slopes = step.slopes) {
     tail.pos = slopes->a.data();

@@ -61,7 +61,8 @@ struct Convolution {
     args.k = args.kw = t.k, args.s = t.s, args.pad = args.pad_w = t.k / 2;
     args.weight = weight.data(), args.packed = node.packed.data();
     args.a = args.b = args.d = ones.data(), args.plane_scale = plane_scale.data();
-    tail.add = out.data(), tail.out = out.data(), tail.bits = bits.data(), tail.planes = t.planes;
+    tail.add = out.data(), tail.add_channels = t.c, tail.out = out.data(), tail.bits = bits.data(),
+    tail.planes = t.planes;
     tail.pos = tail.pos_shift = tail.neg = tail.neg_shift = tail.knee = tail.threshold = ones.data();
     tail.flip_bits = flips.data();
     if (t.tail) args.tail = &tail;

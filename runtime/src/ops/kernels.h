@@ -13,7 +13,8 @@ constexpr int kPad = 16;  // constants that run over channels are padded with 0 
 // What a convolution does with its value before it leaves the registers (fuse.cc): add, slopes, binarize, in that
 // order.
 struct Tail {
-  const float* add;                                       // f32 [oh, ow, o], NULL: none; may be out itself
+  const float* add;                                       // f32 [oh, ow, add_channels], NULL: none; may be out itself
+  int64_t add_channels;                                   // o, or o / 2 (a multiple of kPad): both halves add the same
   const float *pos, *pos_shift, *neg, *neg_shift, *knee;  // slopes, padded; knee NULL: none
   float* out;                                             // f32 [oh, ow, o], NULL: nobody reads it
   uint64_t* bits;                                         // [planes, oh, ow, words], NULL: none

@@ -48,8 +48,9 @@ __attribute__((always_inline)) inline void finish(const OpArgs& args, int64_t at
     const Tail tail = *args.tail;
     out = tail.out;
     if (tail.add != nullptr) {
-      const float* add = tail.add + at * channels + o;
-      for (int i = 0; i < kCount; ++i, add += channels) v[i] = vf_add(v[i], vf_load_part(add, count));
+      const int64_t step = tail.add_channels;
+      const float* add = tail.add + at * step + (o < step ? o : o - step);
+      for (int i = 0; i < kCount; ++i, add += step) v[i] = vf_add(v[i], vf_load_part(add, count));
     }
     if (tail.knee != nullptr) {
       const Vf knee = vf_load(tail.knee + o), pos = vf_load(tail.pos + o), neg = vf_load(tail.neg + o);
