@@ -126,6 +126,7 @@ def compare(drawn: Drawn, mask: np.ndarray, blur_px: float | None) -> dict:
     crack = max(cracks, key=lambda c: c.area_px)
     row = {"found": len(cracks), "width_px": drawn.width_px, "bound": crack.widths.upper_bound}
     row["length"] = (crack.length_px - drawn.length_px) / drawn.length_px
+    row["length_u"] = crack.length_u_px / drawn.length_px
     row["length_holds"] = abs(crack.length_px - drawn.length_px) <= 1.96 * crack.length_u_px
     row["branches"] = crack.branches - drawn.branches
     for name in STATISTICS:
@@ -171,9 +172,11 @@ def summary(rows: list[dict]) -> dict:
                 "p95_error": float(np.quantile(np.abs(error), 0.95)),
                 "bias": float(np.median(error)),
                 "coverage": float(np.mean([r[f"{name}_holds"] for r in part])),
+                "interval": float(np.median([3.92 * r[f"{name}_u"] for r in part])),
             }
     if bounds:
         out["bounds_hold"] = float(np.mean([r["median_holds"] for r in bounds]))
+    out["measured_2_px_too_wide"] = sum(r["median"] > 2 for r in exact)
     return out
 
 
@@ -182,12 +185,14 @@ def show(title: str, rows: list[dict]) -> None:
     print(f"\n{title}: {total['cracks']} cracks, {total['measured']} measured, {total['bounds']} bounds"
           f" (hold: {total.get('bounds_hold', float('nan')):.3f}), not found {total['not_found']}, in parts"
           f" {total['in_parts']}, branches right {total['branches_right']:.2f}")  # fmt: skip
-    print("              median |error|  p95 |error|   bias      95 % interval holds")
+    print("              median |error|  p95 |error|   bias      95 % interval holds   its width (median)")
     for name in (*STATISTICS, "length"):
         if name in total:
             v, scale = total[name], 100 if name == "length" else 1
             print(f"  {name:8s}{'%' if scale > 1 else 'px':>4s}{v['median_error'] * scale:13.3f}"
-                  f"{v['p95_error'] * scale:14.3f}{v['bias'] * scale:+10.3f}{v['coverage']:16.3f}")  # fmt: skip
+                  f"{v['p95_error'] * scale:14.3f}{v['bias'] * scale:+10.3f}{v['coverage']:16.3f}"
+                  f"{v['interval'] * scale:22.3f}")  # fmt: skip
+    print(f"  said to be measured and more than 2 px too wide: {total['measured_2_px_too_wide']}")
     for low, high in zip(CLASSES_PX, CLASSES_PX[1:], strict=False):
         part = [r for r in rows if low <= r["width_px"] < high and r["found"]]
         exact = [r for r in part if not r["bound"]]
@@ -251,7 +256,7 @@ def real(folder: Path, pictures: Path | None) -> dict:
     """Every mask of the test parts of DeepCrack and Crack500: how many cracks, bounds, seconds; sheets to look at."""
     out = {}
     for name in ("deepcrack256", "crack500_256"):
-        cracks, seconds, panels, bounds, megapixels, alone = 0, 0.0, [], 0, 0.0, 0
+        cracks, seconds, panels, bounds, megapixels, alone, length = 0, 0.0, [], 0, 0.0, 0, 0.0
         masks = sorted((folder / name / "test_lab").iterdir())
         for k, path in enumerate(masks):
             image = np.asarray(Image.open(next((folder / name / "test_img").glob(path.stem + ".*"))).convert("RGB"))
@@ -260,6 +265,7 @@ def real(folder: Path, pictures: Path | None) -> dict:
             found = measure_picture(mask, image)
             seconds += time.process_time() - start
             megapixels += mask.size / 1e6
+            length += sum(c.length_px for c in found)
             cracks, bounds = cracks + len(found), bounds + sum(c.widths.upper_bound for c in found)
             alone += sum(c.widths.mean.u_px >= MASK_U_PX for c in found)
             if pictures is not None and k % max(1, len(masks) // 12) == 0:
@@ -271,7 +277,8 @@ def real(folder: Path, pictures: Path | None) -> dict:
                 sheet.paste(panel, (k % 4 * 768, k // 4 * 768))
             sheet.save(pictures / f"{name}.png")
         out[name] = {"pictures": len(masks), "megapixels": megapixels, "cracks": cracks, "upper_bounds": bounds,
-                     "from_the_mask_alone": alone, "cpu_seconds": seconds}  # fmt: skip
+                     "from_the_mask_alone": alone, "cpu_seconds": seconds,
+                     "cpu_ms_per_px": 1e3 * seconds / length}  # fmt: skip
     return out
 
 

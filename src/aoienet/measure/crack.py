@@ -22,7 +22,8 @@ class Measured:
 
 @dataclass(frozen=True)
 class Widths:
-    """Widths along one crack. upper_bound: under 3 px and the blur is not known, so the values are at most that."""
+    """Widths along one crack. upper_bound: too narrow to be told from the blur, which is not known: the values
+    are at most that."""
 
     max: Measured
     mean: Measured

@@ -27,7 +27,8 @@ class Line:
     """The centre line of one connected part of the mask."""
 
     paths: list[np.ndarray]  # smooth, to the end of the mask
-    samples: np.ndarray  # indices into the points: one per place where a width was measured
+    samples: np.ndarray  # indices into the points: one per place where a width was measured, branch after branch
+    sizes: list[int]  # samples of each branch
     weights: np.ndarray  # length of the line that a sample stands for
     cosines: np.ndarray  # of the angle between the profile there and the line across the final path
     tips: np.ndarray  # [K, 2] free ends
@@ -129,7 +130,7 @@ def _line(whole: Piece, own: np.ndarray, edges: np.ndarray, size_hw: tuple[int, 
     """Paths of one connected part; own: its points, sorted."""
     if not len(own):  # a blob so wide that its thinned points fell to no cell
         nothing = np.empty(0)
-        return Line([], own, nothing, nothing, np.empty((0, 2)), edges)
+        return Line([], own, [], nothing, nothing, np.empty((0, 2)), edges)
     graph = skeleton.graph(whole.points[own])
     radius, centre, normal = whole.radius[own], whole.centre[own], whole.normal[own]
     paths, tips, samples, weights, cosines = [], [], [], [], []
@@ -154,7 +155,8 @@ def _line(whole: Piece, own: np.ndarray, edges: np.ndarray, size_hw: tuple[int, 
                 tips.append(path[0 if first else -1])
         paths.append(path)
     place = np.array(tips).reshape(-1, 2)
-    return Line(paths, np.concatenate(samples), np.concatenate(weights), np.concatenate(cosines), place, edges)
+    sizes = [len(branch) for branch in samples]
+    return Line(paths, np.concatenate(samples), sizes, np.concatenate(weights), np.concatenate(cosines), place, edges)
 
 
 def _extended(path: np.ndarray, radius: float, reach: float, first: bool) -> np.ndarray:
@@ -208,13 +210,15 @@ def _crack(
     samples, weights, cosines = (
         np.concatenate([getattr(line, name) for line in lines]) for name in ("samples", "weights", "cosines")
     )
+    sizes = [size for line in lines for size in line.sizes]
     lengths = [skeleton.length_of(path) for path in paths]
     tips = sum(len(line.tips) for line in lines)
     along = Places(**{name: value[samples] for name, value in vars(whole.places).items()})
     along = replace(along, width=along.width * cosines, bound=along.bound * cosines)
     area = int(whole.area[own].sum())
     if len(samples):
-        widths = statistics.summary(along, whole.steady[samples], weights, blur_px)
+        branch = np.repeat(np.arange(len(sizes)), sizes)
+        widths = statistics.summary(statistics.Samples(along, whole.steady[samples], weights, branch, tips), blur_px)
     else:
         widths = statistics.of_area(area, lengths[0])
     touched = np.concatenate([*paths, *polygons])

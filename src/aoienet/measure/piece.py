@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from aoienet.measure import skeleton, width
 
 Rectangle = tuple[int, int, int, int]  # x0, y0, x1, y1; x1 and y1 exclusive
+SPLINE_PX = 24  # beyond the last sample of a profile: what lies further off weighs less than 1e-13 in a cubic spline
 GREY_OF_RGB = np.array([0.299, 0.587, 0.114], np.float32)  # luma of ITU-R BT.601
 
 
@@ -98,9 +99,11 @@ def window_of(cell: Rectangle, size_hw: tuple[int, int], halo_px: int) -> Rectan
 def measure_piece(window: Window, window_box: Rectangle, cell: Rectangle, settings: Settings) -> Piece | None:
     """Measure a cell; None where it has no crack pixel. window_box: where the window lies in the picture."""
     x0, y0 = cell[0] - window_box[0], cell[1] - window_box[1]
-    core = slice(y0, y0 + cell[3] - cell[1]), slice(x0, x0 + cell[2] - cell[0])
-    if not window.mask[core].any():
+    if not window.mask[y0 : y0 + cell[3] - cell[1], x0 : x0 + cell[2] - cell[0]].any():
         return None
+    window, window_box = _cropped(window, window_box, cell)
+    x0, y0 = cell[0] - window_box[0], cell[1] - window_box[1]
+    core = slice(y0, y0 + cell[3] - cell[1]), slice(x0, x0 + cell[2] - cell[0])
     mask = skeleton.fill_small_holes(window.mask.astype(bool))
     label, count = ndimage.label(mask[core], np.ones((3, 3)))
     ids = np.arange(1, count + 1)
@@ -127,6 +130,20 @@ def measure_piece(window: Window, window_box: Rectangle, cell: Rectangle, settin
     )
 
 
+def _cropped(window: Window, box: Rectangle, cell: Rectangle) -> tuple[Window, Rectangle]:
+    """The cell and as much around the crack pixels as any profile reaches: the rest would be filtered for nothing."""
+    rows, columns = (np.flatnonzero(window.mask.any(axis=axis)) for axis in (1, 0))
+    spans = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+    margin = int(width.REACH_WIDTHS * min(spans) / 2 + width.MARGIN_PX) + SPLINE_PX
+    x0, y0 = (min(int(n[0]) - margin, c - b) for n, c, b in ((columns, cell[0], box[0]), (rows, cell[1], box[1])))
+    x1, y1 = (max(int(n[-1]) + 1 + margin, c - b) for n, c, b in ((columns, cell[2], box[0]), (rows, cell[3], box[1])))
+    x0, y0, x1, y1 = max(0, x0), max(0, y0), min(window.mask.shape[1], x1), min(window.mask.shape[0], y1)
+    cut = np.s_[y0:y1, x0:x1]
+    image, found = (None if a is None else a[cut] for a in (window.image, window.probability))
+    part = Window(window.mask[cut], image, found)
+    return part, (box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1)
+
+
 def grey(image: np.ndarray) -> np.ndarray:
     """Luminance, float32 [H, W]."""
     return (
@@ -139,7 +156,7 @@ def grey(image: np.ndarray) -> np.ndarray:
 def _lines(mask: np.ndarray, image: np.ndarray | None, core: tuple[slice, slice], settings: Settings) -> dict:
     """The pruned centre line and its widths in the window, those points that lie in the core."""
     points = skeleton.points_of(skeleton.thin(mask))
-    radius = np.maximum(ndimage.distance_transform_edt(mask)[points[:, 1], points[:, 0]] - 0.5, 0.5)
+    radius = np.maximum(_depth(mask, points) - 0.5, 0.5)
     height, wide = mask.shape
     gap = np.minimum.reduce([points[:, 0], points[:, 1], wide - 1 - points[:, 0], height - 1 - points[:, 1]])
     alive = skeleton.prune(points, radius, gap <= radius + 2)
@@ -156,6 +173,17 @@ def _lines(mask: np.ndarray, image: np.ndarray | None, core: tuple[slice, slice]
         "points": points, "centre": centre, "normal": normal, "radius": radius, "reach": reach, "places": places,
         "steady": steady,
     }  # fmt: skip
+
+
+def _depth(mask: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Distance of each point of the mask to the nearest pixel outside of it, px. A distance transform of all pixels gives
+    the same and takes ten times as long. A mask without an outside: half of its shorter side."""
+    tall = np.pad(mask, 1)
+    tall = tall[:-2] | tall[1:-1] | tall[2:]
+    y, x = np.nonzero((tall[:, :-2] | tall[:, 1:-1] | tall[:, 2:]) & ~mask)
+    if not len(x):
+        return np.full(len(points), min(mask.shape) / 2)
+    return cKDTree(np.stack([x, y], axis=1)).query(points)[0]
 
 
 def _directions(
@@ -182,7 +210,8 @@ def _directions(
         member = lines.cluster >= 0
         np.maximum.at(size, lines.cluster[member], radius[member])
         away, nearest = cKDTree(lines.centres).query(points)
-        steady &= away > 1.5 * size[nearest] + 2
+        # a branch that leaves at 40 degrees is part of the profiles across the other one up to here
+        steady &= away > 2.75 * size[nearest] + 2
     return centre, normal, steady, reach
 
 

@@ -2,10 +2,11 @@
 
 1. Blur. Each place tells a little about the blur; together they tell much. The widths are moved to the pooled blur;
    what stays unknown of it is common to all places.
-2. Noise of one place averages out along the crack. What the model does not know (SYSTEMATIC_PX and a part that grows
-   as the width nears one pixel) does not.
-3. For max and p95 the widths are smoothed along the crack and drawn towards their mean by the share of their spread
-   that is noise: else the largest of many noisy values would be too large.
+2. Noise. The value is that of the expected profile of the width (along.py), the uncertainty that of profiles drawn from
+   what the noisy widths leave open: how far theirs lie from it, root mean square. The largest width of a draw is larger
+   than that of the expected profile, where several places may be the widest one; this is part of it.
+3. What the model does not know (SYSTEMATIC_PX and a part that grows as the width nears one pixel) is common to all places.
+   Where the crack ends is not known to the pixel, which moves the quantiles.
 
 The constants are set on drawn cracks (benchmarks/measure.py) with seeds other than those that are reported.
 """
@@ -13,50 +14,55 @@ The constants are set on drawn cracks (benchmarks/measure.py) with seeds other t
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
 
-from aoienet.measure import width
+from aoienet.measure import along, width
 from aoienet.measure.crack import Measured, Widths
 from aoienet.measure.width import Places
 
 ALIKE_PX = 6.0  # neighbours within this length share their noise: profiles are averaged along 5 px
-MEDIAN_OF = 9  # samples along the crack
 SYSTEMATIC_PX = 0.025  # of every width
 NARROW_PX2 = 0.05  # divided by the width: what the grid of pixels does to a narrow slit
-RESOLVED_SIGMAS = (
-    4.0  # below this many sigmas of the blur a slit has no flat bottom: a profile does not tell the two apart
-)
+# Below this many sigmas of the blur, at the upper end of its interval, a slit has no flat bottom: a profile does not tell
+# the two apart.
+RESOLVED_SIGMAS = 4.0
 POOLED_BLUR = 0.05  # standard uncertainty of log sigma that does not average out: edges are no perfect steps
-LARGEST_PX = 0.04  # more of the largest width: it may stand where the border is rough
-UNSEEN = 0.7  # how unlike the measured places the others are, in standard deviations of the width
 LENGTH_SHARE = 0.004  # smoothing and the staircase, share of the length
-END_PX, END_WIDTHS = 0.7, 0.06  # each free end: px, and widths
+END_PX, END_WIDTHS = 0.7, 0.1  # each free end: px, and widths
 
 
-def summary(places: Places, steady: np.ndarray, weights: np.ndarray, blur_px: float | None) -> Widths:
-    """Widths of one crack from its places in order along the branches. weights: length that a place stands for;
-    steady: away from junctions and ends; the others count only where there are none."""
-    use = steady & (weights > 0)
-    if not use.any():
-        use = np.ones(len(weights), bool)
-    unseen = 1 - float(weights[use].sum() / max(weights.sum(), 1e-9))
+@dataclass(frozen=True)
+class Samples:
+    """Places in order along the branches, [N] each. weights: length that a place stands for; steady: away from junctions
+    and ends, the others count only where there are none; branch: its number; tips: free ends of all branches."""
+
+    places: Places
+    steady: np.ndarray
+    weights: np.ndarray
+    branch: np.ndarray
+    tips: int
+
+
+def summary(samples: Samples, blur_px: float | None) -> Widths:
+    """Widths of one crack."""
+    places, weights = samples.places, np.maximum(samples.weights, 1e-3)
+    use = samples.steady if samples.steady.any() else np.ones(len(weights), bool)
     grey = use & places.grey
     if not grey.any() or weights[grey].sum() < 0.5 * weights[use].sum():
-        value, w = places.width[use], np.maximum(weights[use], 1e-3)
-        return _summary(value, np.full(len(value), 0.3), w, width.MASK_U_PX, unseen, False)
-    places, w = _pick(places, grey), np.maximum(weights[grey], 1e-3)
-    blur, u_log = pooled_blur(places, w, blur_px)
-    value = np.sqrt(np.maximum(places.width**2 + _follow(places) * (blur**2 - places.blur**2), 0.04))
-    mean = float(np.average(value, weights=w))
-    open_px = float(np.average(np.abs(places.slope), weights=w)) * u_log
-    if blur_px is None and mean < max(width.TELLABLE_PX, RESOLVED_SIGMAS * blur):
+        return _summary(samples, use, places.width, np.full(len(weights), 0.3), width.MASK_U_PX, False)
+    some, w = _pick(places, grey), weights[grey]
+    blur, u_log = pooled_blur(some, w, blur_px)
+    value = places.width.copy()
+    value[grey] = np.sqrt(np.maximum(some.width**2 + _follow(some) * (blur**2 - some.blur**2), 0.04))
+    mean = float(np.average(value[grey], weights=w))
+    open_px = float(np.average(np.abs(some.slope), weights=w)) * u_log
+    if blur_px is None and mean < max(width.TELLABLE_PX, RESOLVED_SIGMAS * blur * math.exp(1.96 * u_log)):
         bound = np.where(np.isnan(places.bound), value, np.maximum(places.bound, value))
-        return _summary(bound, places.u, w, SYSTEMATIC_PX, unseen, True)
+        return _summary(samples, grey, bound, places.u, SYSTEMATIC_PX, True)
     floor = math.sqrt(SYSTEMATIC_PX**2 + (NARROW_PX2 / max(mean, 0.5)) ** 2 + open_px**2)
-    return _summary(value, places.u, w, floor, unseen, False)
+    return _summary(samples, grey, value, places.u, floor, False)
 
 
 def of_area(area_px: int, length_px: float) -> Widths:
@@ -78,7 +84,8 @@ def pooled_blur(places: Places, weights: np.ndarray, blur_px: float | None) -> t
     )
     alone = np.clip(alone, math.log(0.2), math.log(12.0))
     total = float(told.sum()) + prior
-    best = (float((told * alone).sum()) + prior * math.log(middle)) / total
+    # the median by length: a fit that errs towards a sharp edge also says that it tells more
+    best = (total - prior) / total * quantile(alone, weights, 0.5) + prior / total * math.log(middle)
     scatter = float((told * (alone - best) ** 2).sum()) / total / max(1.0, float(weights.sum()) / ALIKE_PX)
     return math.exp(best), math.sqrt(1 / total + scatter + POOLED_BLUR**2)
 
@@ -92,29 +99,43 @@ def _pick(places: Places, which: np.ndarray) -> Places:
     return replace(places, **{name: value[which] for name, value in vars(places).items()})
 
 
-def _summary(value: np.ndarray, u: np.ndarray, weights: np.ndarray, floor: float, unseen: float, bound: bool) -> Widths:
-    total = float(weights.sum())
-    mean = float(np.average(value, weights=weights))
-    noise2 = float(np.average(np.minimum(u, 2.0) ** 2, weights=weights))
-    calm = ndimage.median_filter(value, min(MEDIAN_OF, len(value)), mode="nearest")
-    calm2 = noise2 * ALIKE_PX / (ALIKE_PX + MEDIAN_OF)  # noise that the median leaves
-    spread2 = float(np.average((calm - mean) ** 2, weights=weights))
-    real = max(0.0, spread2 - calm2) / spread2 if spread2 > 0 else 0.0
-    drawn = mean + (calm - mean) * math.sqrt(real)
-    places = max(1.0, total / ALIKE_PX)
-    rest = UNSEEN * unseen * math.sqrt(real * spread2)  # the widths of the places that could not be measured
+def _summary(samples: Samples, seen: np.ndarray, value: np.ndarray, u: np.ndarray, floor: float, bound: bool) -> Widths:
+    weights = np.maximum(samples.weights, 1e-3)
+    line = along.blocks(value, np.minimum(u, 2.0) ** 2, weights, samples.branch, seen)
+    mean = float(np.average(value[seen], weights=weights[seen]))
+    share = line.length / line.length.sum()
+    end = math.sqrt(max(samples.tips, 1)) * (END_PX + END_WIDTHS * mean) / float(line.length.sum())
+    middle = np.array([0.5, max(0.5 - end, 0.0), min(0.5 + end, 1.0), 0.95, max(0.95 - end, 0.0), min(0.95 + end, 1.0)])
+    drawn, weight = [], []
+    centre = np.zeros(len(share))
+    for draws in along.draws(line, mean):
+        drawn.append(_of_profiles(draws.widths, share, middle))
+        weight.append(np.full(along.DRAWS, draws.weight))
+        centre += draws.weight * draws.centre
+    every, w = np.concatenate(drawn), np.concatenate(weight)
+    value_of = _of_profiles(centre[:, None] / w.sum() * along.DRAWS, share, middle)[0]
+    spread = np.sqrt(np.average((every - value_of) ** 2, axis=0, weights=w))
 
-    def u_of(share: float, local: float = 0.0) -> float:
-        return math.sqrt(floor**2 + noise2 / max(1.0, places * share) + rest**2 + local**2)
+    def measured(column: int, more: float = 0.0) -> Measured:
+        return Measured(float(value_of[column]), math.hypot(float(spread[column]), floor, more))
 
-    local = math.sqrt(calm2 * real)
     return Widths(
-        max=Measured(float(drawn.max()), u_of(1, math.hypot(local, rest, LARGEST_PX))),
-        mean=Measured(mean, u_of(1)),
-        median=Measured(quantile(value, weights, 0.5), u_of(2 / math.pi, rest)),
-        p95=Measured(quantile(drawn, weights, 0.95), u_of(0.2, local / 2)),
+        max=measured(0),
+        mean=measured(1),
+        median=measured(2, float(value_of[4] - value_of[3]) / 2),
+        p95=measured(5, float(value_of[7] - value_of[6]) / 2),
         upper_bound=bound,
     )
+
+
+def _of_profiles(widths: np.ndarray, share: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Largest, mean and the quantiles `at` of profiles [N, K] whose blocks have these shares of the length [N]: [K, 2 + Q]."""
+    order = np.argsort(widths, axis=0, kind="stable")
+    sizes = np.take_along_axis(widths, order, axis=0)
+    part = share[order]
+    reached = np.cumsum(part, axis=0) - part / 2
+    quantiles = [np.interp(at, *both) for both in zip(reached.T, sizes.T, strict=True)]
+    return np.column_stack([sizes[-1], share @ widths, quantiles])
 
 
 def quantile(value: np.ndarray, weights: np.ndarray, share: float) -> float:
