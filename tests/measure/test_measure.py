@@ -69,6 +69,14 @@ def test_a_narrow_crack_of_unknown_blur_is_an_upper_bound_that_holds(width, blur
     assert width - 0.1 <= crack.widths.mean.value_px <= width + 2.5
 
 
+@pytest.mark.parametrize("seed", [1, 3, 4])
+def test_noise_and_a_large_blur_do_not_make_a_narrow_crack_a_measured_one(seed):
+    covered = cover(SIZE, [straight(52, 180, (140, 130))], [1.25])
+    image = photograph(covered, blur=1.35, noise=5, depth=60, seed=seed)
+    crack = only(measure_picture(covered >= 0.3, image))
+    assert crack.widths.upper_bound and crack.widths.median.value_px >= 1.25
+
+
 def test_a_branch_is_counted_and_its_length_added():
     lines = [straight(0, 200, (140, 130)), np.array([(140, 130), (180, 60)])]
     covered = cover(SIZE, lines, [5.0, 4.0])

@@ -67,7 +67,7 @@ def record(crack: Crack, scale: Scale, place: Place) -> dict[str, Value]:
 
     Units    *_px pixels, area_px pixels counted, *_mm and area_mm2 millimetres, orientation_deg from the x axis
              towards the top, score_log_odds of the first stage, *_u_* one standard uncertainty of the same unit.
-             width_upper_bound is 1 where a width under 3 px is only known to be at most that. width_class_at_least and
+             width_upper_bound is 1 where a narrow width is only known to be at most that. width_class_at_least and
              width_class_at_most: classes of the ends of the width's 95 % interval.
     """
     x0, y0, x1, y1 = (int(v) for v in crack.box_px)
