@@ -24,6 +24,21 @@ Form form_of(const Node& node, int isa) {
   return words % 2 == 0 && pays ? kParity : kSeparate;
 }
 
+// u64 [o, taps, p64] -> u8 [o / 32, taps, 8 * words, 32]: a nibble in each byte (ops/conv_bits/avx2.cc)
+bool pack_nibbles(Node* node, Arena* arena) {
+  const auto* weight = static_cast<const uint64_t*>(node->weight);
+  const int64_t taps = node->k * node->kw, nibbles = (node->c + 31) / 32 * 8, p64 = (node->c + 63) / 64;
+  const int64_t blocks = (node->o + 31) / 32;
+  if (!arena->take(static_cast<size_t>(blocks * taps * nibbles * 8), &node->packed)) return false;
+  auto* packed = reinterpret_cast<uint8_t*>(node->packed.data());
+  for (int64_t o = 0; o < node->o; ++o)
+    for (int64_t i = 0; i < taps * nibbles; ++i) {
+      const uint64_t word = weight[(o * taps + i / nibbles) * p64 + i % nibbles / 16];
+      packed[(o / 32 * taps * nibbles + i) * 32 + o % 32] = word >> (i % nibbles % 16 * 4) & 15;
+    }
+  return true;
+}
+
 // u64 [o, taps, p64] -> ops/conv_bits/packed.h for AVX-512, else u32 [o_pad / lanes, taps, words, lanes]
 bool pack_bits(Node* node, int64_t lanes, Arena* arena) {
   const auto* weight = static_cast<const uint64_t*>(node->weight);
@@ -84,6 +99,7 @@ bool pack_node(Node* node, int isa, Arena* arena) {
   node->isa = choice.isa;
   const int64_t lanes = lanes_of(choice.isa);
   if (lanes == 0) return true;
+  if (node->op == Op::conv_bits && choice.isa == kAvx2) return pack_nibbles(node, arena);
   if (node->op == Op::conv_bits) return pack_bits(node, lanes, arena);
   if (node->op == Op::conv_int) return pack_int(node, lanes, arena);
   if (node->op == Op::conv_f32 || node->op == Op::linear) return pack_f32(node, lanes, arena);

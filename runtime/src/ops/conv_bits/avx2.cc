@@ -1,49 +1,181 @@
-// 8 output channels per vector. Bits are counted per byte with a 16-entry table (vpshufb); byte counters hold 31 words
-// (31 * 8 = 248 < 256) before they are widened.
+// 32 output channels per vector, by table. A nibble of the picture picks one of 16 tables, whose entry w is the
+// popcount of nibble & w; a byte shuffle looks up the nibbles of 32 output channels at once. So 4 bits cost a shuffle
+// and an addition, where a popcount by shuffles takes 8 operations for 8 bits. Byte counters hold 63 lookups (63 * 4 <
+// 256) before they are widened. packed: u8 [o / 32, k, kw, nibbles, 32], nibbles = 8 * ceil(c / 32). scratch: u8 [k
+// slots, planes, w + 2 pad_w, nibbles], each nibble as the place of its table; i32 [k slots, planes, w + 2 pad_w]
+// popcounts.
 #include "ops/tail/avx2_floats.inl"
+
+#include "ops/tail/avx2.inl"
+
+#define AOIE_UNROLL _Pragma("GCC unroll 16")
 
 namespace aoie {
 namespace {
-constexpr int kPixels = 2;
-using Vi = __m256i;
-inline Vi vi_load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
-inline Vf vf_scaled(float scale, Vi count) { return _mm256_mul_ps(_mm256_set1_ps(scale), _mm256_cvtepi32_ps(count)); }
 
-template <int kN>
-struct Count {
-  static constexpr int kFull = 31;
-  Vi total[kN], bytes[kN];
-  int filled = 0;
-  Count() {
-    for (int i = 0; i < kN; ++i) total[i] = bytes[i] = _mm256_setzero_si256();
-  }
-  inline void add(int i, Vi taps, const uint32_t* bits) {
-    const Vi table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2,
-                                      3, 2, 3, 3, 4);
-    const Vi low = _mm256_set1_epi8(15);
-    const Vi both = _mm256_and_si256(taps, _mm256_set1_epi32(static_cast<int>(*bits)));
-    const Vi first = _mm256_shuffle_epi8(table, _mm256_and_si256(both, low));
-    const Vi second = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(both, 4), low));
-    bytes[i] = _mm256_add_epi8(bytes[i], _mm256_add_epi8(first, second));
-  }
-  inline void next() {
-    if (++filled == kFull) finish();
-  }
-  inline void finish() {
-    for (int i = 0; i < kN; ++i) {
-      const Vi pairs = _mm256_maddubs_epi16(bytes[i], _mm256_set1_epi8(1));
-      total[i] = _mm256_add_epi32(total[i], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-      bytes[i] = _mm256_setzero_si256();
-    }
-    filled = 0;
+constexpr int kBlock = 32, kVecs = 2,
+              kWide = 4;  // channels of a vector, vectors and positions that are counted at once
+constexpr int64_t kFull = 63;
+
+struct Tables {
+  alignas(64) uint8_t entry[256];
+  constexpr Tables() : entry{} {
+    for (int i = 0; i < 256; ++i)
+      for (int bit = 0; bit < 4; ++bit) entry[i] = static_cast<uint8_t>(entry[i] + (((i >> 4) & i & 15) >> bit & 1));
   }
 };
+constexpr Tables kTables;
+
+// full, first (tap 0 outside), last (tap 2 outside), only; an axis of one tap is always full
+inline int64_t border_state(int64_t at, int64_t taps, int64_t size) {
+  return taps == 1 ? 0 : (at < 0 ? 1 : 0) + (at + taps > size ? 2 : 0);
+}
+
+// Adds n <= kFull lookups of kN vectors of channels at kCount positions to sums [kCount, kN, 32]. A function of its
+// own: the counters find registers in a small one only.
+template <int kN, int kCount>
+__attribute__((noinline)) void add_lookups(const uint8_t* weight, int64_t next_block, const uint8_t* at, int64_t step,
+                                           int64_t n, uint16_t* sums) {
+  __m256i count[kN][kCount];
+  AOIE_UNROLL for (int v = 0; v < kN; ++v) AOIE_UNROLL for (int i = 0; i < kCount; ++i) count[v][i] =
+      _mm256_setzero_si256();
+  for (int64_t nibble = 0; nibble < n; ++nibble, weight += kBlock, ++at) {
+    __m256i taps[kN];
+    AOIE_UNROLL for (int v = 0; v < kN; ++v) {
+      taps[v] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weight + v * next_block));
+      asm("" : "+x"(taps[v]));  // one load, not one for each position
+    }
+    AOIE_UNROLL for (int i = 0; i < kCount; ++i) {
+      const auto* entries = reinterpret_cast<const __m128i*>(kTables.entry + at[i * step]);
+      const __m256i table = _mm256_broadcastsi128_si256(_mm_load_si128(entries));
+      AOIE_UNROLL for (int v = 0; v < kN; ++v) {
+        const __m256i found = _mm256_shuffle_epi8(table, taps[v]);
+        asm("vpaddb %1, %0, %0" : "+x"(count[v][i]) : "x"(found));  // in place: GCC 12 moves the sums around
+      }
+    }
+  }
+  const __m256i zero = _mm256_setzero_si256();
+  AOIE_UNROLL for (int i = 0; i < kCount; ++i) AOIE_UNROLL for (int v = 0; v < kN; ++v) {
+    auto* to = reinterpret_cast<__m256i*>(sums + (i * kN + v) * kBlock);
+    _mm256_store_si256(to, _mm256_add_epi16(_mm256_load_si256(to), _mm256_unpacklo_epi8(count[v][i], zero)));
+    _mm256_store_si256(to + 1, _mm256_add_epi16(_mm256_load_si256(to + 1), _mm256_unpackhi_epi8(count[v][i], zero)));
+  }
+}
+
+struct Rows {
+  const OpArgs& args;
+  const int64_t nibbles, width;
+  uint8_t* const data;
+  int32_t* const counts;
+  int64_t held[3] = {-2, -2, -2};  // the input row in each slot
+
+  explicit Rows(const OpArgs& a)
+      : args(a),
+        nibbles((a.c + 31) / 32 * 8),
+        width(a.w + 2 * a.pad_w),
+        data(static_cast<uint8_t*>(a.scratch)),
+        counts(reinterpret_cast<int32_t*>(data + a.k * a.j * width * nibbles)) {}
+
+  int64_t place(int64_t y, int64_t j) const { return ((y + args.k) % args.k * args.j + j) * width; }  // y >= -1
+};
+
+void prepare_row(Rows& rows, int64_t y) {
+  const OpArgs& args = rows.args;
+  if (rows.held[(y + args.k) % args.k] == y) return;
+  rows.held[(y + args.k) % args.k] = y;
+  const int64_t bytes = rows.nibbles / 2;
+  for (int64_t j = 0; j < args.j; ++j) {
+    const int64_t first = rows.place(y, j);
+    __builtin_memset(rows.data + first * rows.nibbles, 0, static_cast<uint64_t>(rows.width * rows.nibbles));
+    __builtin_memset(rows.counts + first, 0, static_cast<uint64_t>(rows.width) * 4);
+    if (y < 0 || y >= args.h) continue;
+    const uint64_t* in = static_cast<const uint64_t*>(args.in0) + (j * args.h + y) * args.w * args.p64;
+    uint8_t* to = rows.data + (first + args.pad_w) * rows.nibbles;
+    for (int64_t x = 0; x < args.w; ++x, in += args.p64, to += rows.nibbles) {
+      int64_t ones = 0;
+      for (int64_t word = 0; word < args.p64; ++word) ones += __builtin_popcountll(in[word]);
+      rows.counts[first + args.pad_w + x] = static_cast<int32_t>(ones);
+      const auto* from = reinterpret_cast<const uint8_t*>(in);
+      for (int64_t i = 0; i < bytes; i += 4) {  // low nibble first
+        uint32_t four;
+        __builtin_memcpy(&four, from + i, 4);
+        const __m128i high = _mm_cvtsi32_si128(static_cast<int>(four & 0xF0F0F0F0u));
+        const __m128i low = _mm_cvtsi32_si128(static_cast<int>(four << 4 & 0xF0F0F0F0u));
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(to + 2 * i), _mm_unpacklo_epi8(low, high));
+      }
+    }
+  }
+}
+
+// kCount positions from ox on, kN vectors of output channels from o on.
+template <int kN, int kCount>
+void positions(const Rows& rows, int64_t oy, int64_t ox, int64_t o) {
+  const OpArgs& args = rows.args;
+  const int64_t top = oy * args.s - args.pad, left = ox * args.s, run = args.kw * rows.nibbles;
+  const int64_t step = args.s * rows.nibbles, next_block = args.k * run * kBlock;
+  const int64_t parts = (run + kFull - 1) / kFull, even = (run + parts - 1) / parts;  // no call for a few lookups
+  alignas(32) uint16_t sums[2][kCount * kN * kBlock] = {};
+  for (int64_t j = 0; j < args.j; ++j) {
+    const uint8_t* weight = static_cast<const uint8_t*>(args.packed) + o / kBlock * next_block;
+    for (int64_t ky = 0; ky < args.k; ++ky) {
+      const uint8_t* at = rows.data + (rows.place(top + ky, j) + left) * rows.nibbles;
+      for (int64_t done = 0, n = even; done < run; done += n) {
+        if (n > run - done) n = run - done;
+        add_lookups<kN, kCount>(weight, next_block, at + done, step, n, sums[j]);
+        weight += n * kBlock;
+      }
+    }
+  }
+  float r[kCount] = {};
+  const float* h[kCount];
+  for (int i = 0; i < kCount; ++i) {
+    for (int64_t j = 0; j < args.j; ++j) {
+      int32_t rho = 0;
+      for (int64_t ky = 0; ky < args.k; ++ky)
+        for (int64_t kx = 0; kx < args.kw; ++kx) rho += rows.counts[rows.place(top + ky, j) + left + i * args.s + kx];
+      const float plane = args.plane_scale[j] * static_cast<float>(rho);
+      r[i] = j == 0 ? plane : r[i] + plane;
+    }
+    const int64_t border =
+        border_state(top, args.k, args.h) * 4 + border_state((ox + i) * args.s - args.pad_w, args.kw, args.w);
+    h[i] = args.d + border * args.o_pad;
+  }
+  const Vf scale = vf_all(args.plane_scale[0]), scale2 = vf_all(args.plane_scale[args.j - 1]);
+  for (int64_t group = 0; group < 4 * kN && o < args.o; ++group, o += kLanes) {
+    const int64_t place = group / 4 * kBlock + group % 2 * 16 + group % 4 / 2 * 8;  // as unpacking leaves them
+    const auto counted = [&](int64_t j, int i) {
+      const auto* at = reinterpret_cast<const __m128i*>(sums[j] + i * kN * kBlock + place);
+      return _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(_mm_load_si128(at)));
+    };
+    const Vf e = vf_load(args.a + o), f = vf_load(args.b + o);
+    Vf y[kCount];
+    for (int i = 0; i < kCount; ++i) {
+      Vf c = vf_mul(scale, counted(0, i));
+      if (args.j == 2) c = vf_add(c, vf_mul(scale2, counted(1, i)));
+      y[i] = vf_add(vf_add(vf_mul(e, c), vf_mul(f, vf_all(r[i]))), vf_load(h[i] + o));
+    }
+    const int64_t count = args.o - o < kLanes ? args.o - o : kLanes;
+    finish<kCount>(args, oy * args.ow + ox, o, count, y);
+  }
+}
+
+template <int kCount>
+void channels(const Rows& rows, int64_t oy, int64_t ox) {
+  int64_t o = 0;
+  for (; o + kBlock < rows.args.o; o += kVecs * kBlock) positions<kVecs, kCount>(rows, oy, ox, o);
+  if (o < rows.args.o) positions<1, kCount>(rows, oy, ox, o);
+}
+
 }  // namespace
-}  // namespace aoie
 
-#define AOIE_TAIL "ops/tail/avx2.inl"
-#include "ops/conv_bits/lanes.inl"
-
-namespace aoie {
-void conv_bits_avx2(const OpArgs& args) { conv_bits(args); }
+void conv_bits_avx2(const OpArgs& args) {
+  Rows rows(args);
+  for (int64_t oy = args.skip_top; oy < args.oh - args.skip_bottom; ++oy) {
+    for (int64_t ky = 0; ky < args.k; ++ky) prepare_row(rows, oy * args.s - args.pad + ky);
+    clear_bits(args, oy * args.ow);
+    int64_t ox = 0;
+    for (; ox + kWide <= args.ow; ox += kWide) channels<kWide>(rows, oy, ox);
+    for (; ox < args.ow; ++ox) channels<1>(rows, oy, ox);
+  }
+}
 }  // namespace aoie
