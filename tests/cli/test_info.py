@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from aoienet.cli import app
 from aoienet.engine import Model
+from aoienet.scan.runner import DEFAULT_TILE_HW
 from aoienet.scan.sources import open_source
 from aoienet.scan.sources.cost import aligned_rows, reading_cost
 
@@ -99,13 +100,12 @@ def test_a_model_tells_its_weights_and_its_memory(monkeypatch):
         weights["binary"] == document["tensor_bytes"]["u64"] and weights["integer"] == document["tensor_bytes"]["i16"]
     )
     model = Model.open(document["file"])
-    tile = scan["block_px"] + (1024 - scan["block_px"]) // scan["block_stride_px"] * scan["block_stride_px"]
-    tile += 2 * scan["halo_px"]
+    tall, wide = (side + 2 * scan["halo_px"] for side in DEFAULT_TILE_HW)  # whole blocks of 64 px every 32 px
     assert needed["isa"] == "reference" and needed["model_bytes"] == model.model_bytes > 10_000
     assert needed["workspace_bytes"] == {
         "input 256 x 256 px": model.workspace_bytes(256, 256),
         f"block {scan['block_px']} x {scan['block_px']} px": model.workspace_bytes(*[scan["block_px"]] * 2),
-        f"tile {tile} x {tile} px": model.workspace_bytes(tile, tile),
+        f"tile {tall} x {wide} px": model.workspace_bytes(tall, wide),
     }
     said = words("neu_cls")
     assert "weights: binary" in said and "memory: model" in said and "block" not in said.split("memory:")[1]

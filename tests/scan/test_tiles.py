@@ -27,12 +27,12 @@ def test_boxes_of_tiles_are_exact():
     boxes = [(t.row0, t.row1, t.col0, t.col1, t.y0, t.y1, t.x0, t.x1, t.skip_rows, t.skip_cols)
              for t in tiles(grid, G, (128, 160))]  # fmt: skip
     assert boxes == [
-        (0, 3, 0, 4, 0, 192, 0, 224, 0, 0),
-        (0, 3, 4, 8, 0, 192, 64, 320, 0, 2),
-        (0, 3, 8, 9, 0, 192, 192, 320, 0, 2),
-        (3, 6, 0, 4, 32, 224, 0, 224, 2, 0),
-        (3, 6, 4, 8, 32, 224, 64, 320, 2, 2),
-        (3, 6, 8, 9, 32, 224, 192, 320, 2, 2),
+        (0, 3, 0, 3, 0, 192, 0, 192, 0, 0),
+        (0, 3, 3, 6, 0, 192, 32, 288, 0, 2),
+        (0, 3, 6, 9, 0, 192, 128, 320, 0, 2),
+        (3, 6, 0, 3, 32, 224, 0, 192, 2, 0),
+        (3, 6, 3, 6, 32, 224, 32, 288, 2, 2),
+        (3, 6, 6, 9, 32, 224, 128, 320, 2, 2),
     ]
 
 
@@ -46,6 +46,12 @@ def test_every_block_belongs_to_exactly_one_tile(tile_hw):
         assert t.y1 <= grid.padded_height and t.x1 <= grid.padded_width
         assert (t.y1 - t.y0 - G.block_px) // G.stride_px + 1 >= t.skip_rows + t.row1 - t.row0
     assert (seen == 1).all()
+
+
+def test_no_tile_is_a_sliver_beside_larger_ones():
+    grid = block_grid(64 * 32 + 96, 64 * 32 + 96, G)  # 66 rows and columns, one more than a tile of 65 holds
+    sizes = {(t.row1 - t.row0, t.col1 - t.col0) for t in tiles(grid, G, (2112, 2112))}
+    assert sizes == {(33, 33)}
 
 
 def test_some_rows_of_blocks_are_cut_as_asked():

@@ -77,17 +77,19 @@ def _of_picture(picture: Picture, stages: Stages, speed: Speed | None) -> dict[s
     from aoienet.scan.runner import BAND_BYTES, DEFAULT_TILE_HW
     from aoienet.scan.sources import open_source
     from aoienet.scan.tiles import block_grid
+    from aoienet.segment.tiles import TILE_PX
 
     if picture.error or speed is None:
         return {"input": str(picture.path), "error": picture.error}
     grid = block_grid(picture.height, picture.width, stages.geometry)
     with open_source(picture.path, stages.channels) as source:
         held = source.held_bytes
-    side = DEFAULT_TILE_HW[0] + 2 * stages.geometry.halo_px
+    tile_hw = [side + 2 * stages.geometry.halo_px for side in DEFAULT_TILE_HW]
     workspace = getattr(stages.run, "__self__", None)
-    tile = 0 if workspace is None else int(workspace.workspace_bytes(side, side))
-    band = 2 * min(BAND_BYTES, picture.width * side * stages.channels)
-    second_rows = picture.width * (512 + 2 * 96)
+    tile = 0 if workspace is None else int(workspace.workspace_bytes(*tile_hw))
+    band = 2 * min(BAND_BYTES, picture.width * tile_hw[0] * stages.channels)
+    second = stages.segmenter
+    second_rows = 0 if second is None else picture.width * (TILE_PX + 2 * second.halo_px)
     px = picture.height * picture.width
     seconds = px / speed.first_px_per_s + speed.passed_on * px / speed.second_px_per_s
     return {

@@ -149,10 +149,10 @@ def memory(model: Model) -> dict[str, Any]:
         from aoienet.scan.tiles import Geometry, tile_blocks
 
         geometry = Geometry.from_header(model.scan)
-        steps = tile_blocks(DEFAULT_TILE_HW[0], geometry) - 1
-        tile = geometry.block_px + steps * geometry.stride_px + 2 * geometry.halo_px
+        steps = (tile_blocks(side, geometry) - 1 for side in DEFAULT_TILE_HW)
+        tall, wide = (geometry.block_px + n * geometry.stride_px + 2 * geometry.halo_px for n in steps)
         arena[f"block {geometry.block_px} x {geometry.block_px} px"] = model.workspace_bytes(*[geometry.block_px] * 2)
-        arena[f"tile {tile} x {tile} px"] = model.workspace_bytes(tile, tile)
+        arena[f"tile {tall} x {wide} px"] = model.workspace_bytes(tall, wide)
     return {"isa": model.isa, "model_bytes": model.model_bytes, "workspace_bytes": arena}
 
 

@@ -105,9 +105,11 @@ def rows_of_tiles(
     grid: Grid, geometry: Geometry, tile_hw: tuple[int, int], row0: int = 0, row1: int | None = None
 ) -> Iterator[list[Tile]]:
     """Rows of tiles, top to bottom, for the rows of blocks row0 ... row1 - 1 (all of them by default); every block
-    belongs to exactly one tile. tile_hw: largest size of a tile's blocks in pixels, without halo."""
-    tall, wide = (tile_blocks(side, geometry) for side in tile_hw)
+    belongs to exactly one tile. tile_hw: largest size of a tile's blocks in pixels, without halo. Tiles are about equal: each
+    pays for its halo, and a last one of a single row or column would be nearly all halo."""
     last = grid.rows if row1 is None else row1
+    most = [tile_blocks(side, geometry) for side in tile_hw]
+    tall, wide = (_share(count, side) for count, side in zip((last - row0, grid.cols), most, strict=True))
     for row in range(row0, last, tall):
         below = min(row + tall, last)
         y0, y1, skip_rows = _span(row, below, grid.padded_height, geometry)
@@ -117,6 +119,11 @@ def rows_of_tiles(
             x0, x1, skip_cols = _span(col, right, grid.padded_width, geometry)
             made.append(Tile(row, below, col, right, y0, y1, x0, x1, skip_rows, skip_cols))
         yield made
+
+
+def _share(count: int, most: int) -> int:
+    """The least part, of at most `most`, that cuts `count` into as few parts as they can be."""
+    return -(-count // -(-count // most)) if count > 0 else most
 
 
 def _count(size_px: int, geometry: Geometry) -> int:
