@@ -23,7 +23,7 @@ import numpy as np
 
 from aoienet import synth
 from aoienet.cli._cascade import Request, open_stages
-from aoienet.data import masks, surfaces
+from aoienet.data import masks
 from aoienet.data.datasets import cracks
 from aoienet.data.datasets.crack_blocks import Picture
 from aoienet.scan import keep
@@ -35,7 +35,7 @@ from aoienet.segment import load, picture, regions
 from aoienet.segment.tiles import disjoint, tile_side, tiles, windows
 from segment import WORST, on_cracks, panel
 
-OVERLAP_PX = 32  # of the ground's parts
+PATCH_PX, STEP_PX = 128, 96  # of the ground's parts
 BLOCK_PX = 64  # of the share of defects
 ROWS = 1024  # compared at once
 HEAVY_WIDTHS = (32, 96, 192, 384, 640)
@@ -119,6 +119,32 @@ def _save_worst(folder: Path, source: str, pictures: list[Picture], said: list[n
 # ---------------------------------------------------------------- (b) surfaces
 
 
+def ground_of(pictures: list[Picture], height: int, width: int, seed: int) -> np.ndarray:
+    """Clean parts of test pictures, brought to one mean, blended over their overlap; uint8 [H, W]."""
+    rng = np.random.default_rng(seed)
+    clean = []
+    for p in pictures:
+        for y in (0, PATCH_PX):
+            for x in (0, PATCH_PX):
+                box = np.s_[y : y + PATCH_PX, x : x + PATCH_PX]
+                if p.mask_HW is not None and not p.mask_HW[box].any():
+                    clean.append(p.image_HW[box].astype(np.float32))
+    ramp = np.minimum(np.arange(1, PATCH_PX + 1), np.arange(PATCH_PX, 0, -1)) / (PATCH_PX - STEP_PX)
+    window = np.outer(*[np.minimum(ramp, 1.0)] * 2).astype(np.float32)
+    total = np.zeros((height + 2 * PATCH_PX, width + 2 * PATCH_PX), np.float32)
+    weight = np.zeros_like(total)
+    for y in range(0, height + STEP_PX, STEP_PX):
+        for x in range(0, width + STEP_PX, STEP_PX):
+            part = clean[rng.integers(len(clean))]
+            part = np.rot90(part, int(rng.integers(4)))
+            place = np.s_[y : y + PATCH_PX, x : x + PATCH_PX]
+            total[place] += window * (part - part.mean() + 150)
+            weight[place] += window
+    start = PATCH_PX - STEP_PX
+    inner = np.s_[start : start + height, start : start + width]
+    return np.clip(total[inner] / weight[inner], 0, 255).astype(np.uint8)
+
+
 def cracks_of_share(height: int, width: int, seed: int, share: float) -> list[synth.Crack]:
     """Cracks until that share of the blocks has one; the last crack is cut off there."""
     wanted = round(share * (height // BLOCK_PX) * (width // BLOCK_PX))
@@ -149,8 +175,7 @@ def on_surface(
     """One surface: masks of both ways against the truth, seconds of each in turn (medians of the rounds), and pixels that the
     second stage ran over."""
     side = int(np.sqrt(megapixels * 1e6)) // 64 * 64
-    parts = surfaces.clean_parts(pictures)
-    ground = surfaces.patchwork(np.random.default_rng(seed), parts, side, side, OVERLAP_PX)
+    ground = ground_of(pictures, side, side, seed)
     made = synth.surface(
         side,
         side,

@@ -282,15 +282,8 @@ def _brushed(seed: int, y0: int, y1: int, width: int) -> F32:
     return sum(lattice[:, first_x + 1 + k] * weight_x[k] for k in range(4)).astype(np.float32)
 
 
-def joint(away_px: np.ndarray, half_px: float, depth: float) -> F32:
-    """Grey levels that a formwork joint adds, from the distance to its middle: a dark line with a light lip on one side."""
-    with np.errstate(over="ignore"):
-        dark = -depth / (1 + np.exp((np.abs(away_px) - half_px) / 0.6))
-    return (dark + 7 * np.exp(-(((away_px - half_px - 3) / 2.2) ** 2))).astype(np.float32)
-
-
 def _joints(made: Surface, y0: int, y1: int, grey: F32) -> None:
-    """Straight formwork joints along the sides."""
+    """Straight formwork joints: a dark line with a light lip on one side."""
     for place, half, depth, axis in made._marks["joints"].tolist():
         size = grey.shape[int(axis)]
         start = y0 if axis == 0 else 0
@@ -298,7 +291,9 @@ def _joints(made: Surface, y0: int, y1: int, grey: F32) -> None:
         if low >= high:
             continue
         away = np.arange(low, high) + start - place
-        line = joint(away, half, depth)
+        line = (
+            -depth / (1 + np.exp((np.abs(away) - half) / 0.6)) + 7 * np.exp(-(((away - half - 3) / 2.2) ** 2))
+        ).astype(np.float32)
         if axis == 0:
             grey[low:high] += line[:, None]
         else:

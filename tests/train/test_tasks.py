@@ -50,23 +50,6 @@ def test_batch_shapes_and_labels(task):
     assert {data.WEAK, 0, 1} <= seen <= {data.WEAK, data.IGNORED, 0, 1}
 
 
-def test_drawn_surfaces_join_an_epoch_and_leave_the_other_samples_as_they_are(task):
-    more = CrackBlocksTask(recipes.override(task.recipe, ["blocks.surface_per_epoch=3"]), parts())
-    without = CrackBlocksTask(recipes.override(task.recipe, ["blocks.surface_per_epoch=0"]), parts())
-    assert more.epoch_order(0).count(len(more.train)) == 3
-    assert sorted(i for i in more.epoch_order(0) if i < len(more.train)) == sorted(without.epoch_order(0))
-    (x, y), (again, _), (later, _) = (more.sample(epoch, 0, len(more.train)) for epoch in (0, 0, 1))
-    assert x.shape == (256, 256) and set(np.unique(y)) <= {data.IGNORED, 0, 1}
-    assert np.array_equal(x, again) and not np.array_equal(x, later)
-
-
-def test_surfaces_need_clean_ground():
-    cracked = data.Picture("deepcrack256", "a", "masked", np.zeros((256, 256), np.uint8), np.ones((256, 256), bool))
-    made = data.CrackBlocks((cracked,), (), (), "made up", "0")
-    with pytest.raises(ValueError, match=r"there is none; received blocks.surface_per_epoch=3: set it to 0"):
-        CrackBlocksTask(recipes.get("blocks", ["blocks.surface_per_epoch=3"]), made)
-
-
 def test_loss_ignores_blocks_between(task):
     logits = torch.randn(1, 2, 7, 7, requires_grad=True)
     labels = torch.full((1, 7, 7), data.IGNORED)

@@ -26,10 +26,9 @@ def limited(recipe: Recipe, parts: CrackBlocks) -> tuple[str, Pictures, Pictures
 
 
 def epoch_order(
-    recipe: Recipe, epoch: int, train: Sequence[Picture], repeats: int, draws: Mapping[str, int], made: int = 0
+    recipe: Recipe, epoch: int, train: Sequence[Picture], repeats: int, draws: Mapping[str, int]
 ) -> list[int]:
-    """Indices into train: all masked pictures `repeats` times, and a draw from each other source; and len(train), for pictures
-    that are made when they are asked for, `made` times."""
+    """Indices into train: all masked pictures `repeats` times, and a draw from each other source."""
     rng, limit = np.random.default_rng([recipe.seed, epoch]), recipe.data.limit
     order: list[int] = []
     for source in sorted({p.source for p in train}):
@@ -39,5 +38,4 @@ def epoch_order(
         else:
             count = min(draws[source], limit) if limit else draws[source]
             order += list(rng.choice(index, count, replace=count > len(index)))
-    order += [len(train)] * (min(made, limit) if limit else made)
     return [int(i) for i in rng.permutation(np.array(order))]

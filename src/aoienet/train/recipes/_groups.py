@@ -159,7 +159,6 @@ class Blocks:
     brick_per_epoch: int = 0
     drone_per_epoch: int = 0
     photo_per_epoch: int = 0
-    surface_per_epoch: int = 0  # data/surfaces.py
     masked_repeats: int = 1
     keep_recall: float = 0.98
 

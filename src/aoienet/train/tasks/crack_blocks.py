@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from aoienet.data import augment, metrics, surfaces
+from aoienet.data import augment, metrics
 from aoienet.data.datasets import crack_blocks as data
 from aoienet.data.transform import standardize
 from aoienet.train.pictures import epoch_order, limited
@@ -22,7 +22,6 @@ READS = (
     *("augment.scale_least", "augment.scale_most", "augment.gain_spread", "augment.flips", "augment.turns"),
     *("blocks.px", "blocks.stride_px", "blocks.crack_weight", "blocks.weak_weight", "blocks.keep_recall"),
     *("blocks.brick_per_epoch", "blocks.drone_per_epoch", "blocks.photo_per_epoch", "blocks.masked_repeats"),
-    "blocks.surface_per_epoch",
 )
 
 
@@ -34,38 +33,31 @@ def open_task(recipe: Recipe, root: Path) -> CrackBlocksTask:
 
 
 class CrackBlocksTask:
-    """Masked pictures, weakly labelled brick, hard clean crops and drawn surfaces in one epoch."""
+    """Masked pictures, weakly labelled brick and hard clean crops in one epoch."""
 
     def __init__(self, recipe: Recipe, parts: data.CrackBlocks) -> None:
         self.recipe = recipe
         self.split, self.train, self.val, self.test = limited(recipe, parts)
         self.data_hash = parts.data_hash
-        wanted = recipe.blocks.surface_per_epoch
-        self._parts = surfaces.clean_parts(self.train) if wanted else []
-        if wanted and not self._parts:
-            raise ValueError(
-                f"surfaces are drawn on quarters of training pictures without a crack, and there is none; received "
-                f"blocks.surface_per_epoch={wanted}: set it to 0"
-            )
         self._weights = torch.tensor([1.0, recipe.blocks.crack_weight])
 
     def _standardize(self, image: np.ndarray) -> np.ndarray:
         return standardize(image, self.recipe.input.window_px, self.recipe.input.eps_levels, self.recipe.input.scale)
 
     def epoch_order(self, epoch: int) -> list[int]:
-        """Indices into train: all masked pictures, and a draw from the others; len(train) stands for a drawn surface."""
+        """Indices into train: all masked pictures, and a draw from the others."""
         blocks = self.recipe.blocks
         draws = {
             "brick_crack227": blocks.brick_per_epoch,
             "drone": blocks.drone_per_epoch,
             "imagenette224": blocks.photo_per_epoch,
         }
-        return epoch_order(self.recipe, epoch, self.train, blocks.masked_repeats, draws, blocks.surface_per_epoch)
+        return epoch_order(self.recipe, epoch, self.train, blocks.masked_repeats, draws)
 
     def sample(self, epoch: int, place: int, i: int) -> tuple[np.ndarray, np.ndarray]:
         """One augmented crop and the labels of its blocks."""
-        r, rng = self.recipe, np.random.default_rng([self.recipe.seed, epoch, place, i])
-        picture = self.train[i] if i < len(self.train) else surfaces.drawn(rng, self._parts)
+        r, picture = self.recipe, self.train[i]
+        rng = np.random.default_rng([r.seed, epoch, place, i])
         layers: tuple[np.ndarray, ...] = (picture.image_HW,)
         if picture.mask_HW is not None:
             layers += (picture.mask_HW.astype(np.uint8) * 255,)
