@@ -117,6 +117,17 @@ def test_numbers_have_their_unit_and_uncertainty(tmp_path):
     assert "One pixel is 0.5 mm (--mm-per-px)." in text
 
 
+def test_every_width_that_is_only_a_bound_says_so(tmp_path):
+    crack = surface()[2][0]
+    for bound in (True, False):
+        one = replace(crack, widths=replace(crack.widths, upper_bound=bound))
+        text = " ".join(read(tmp_path, page("wall.tif", [one], mask=surface()[1])).text.split())
+        number = r"[\d.]+ ± [\d.]+"
+        word = "at most " if bound else ""
+        assert re.search(rf"Greatest width ?{word}{number}", text), text
+        assert re.search(rf"Mean, 95th percentile ?{word}{number}, {word}{number} px", text), text
+
+
 @pytest.mark.parametrize(
     ("value", "u", "text"),
     [(1.23456, 0.0312, "1.235 ± 0.031"), (1200.7, 15.2, "1201 ± 15"), (5.0, 0.0, "5.00"), (None, 1.0, "unknown"), (12.3, None, "12.3 ± unknown")],

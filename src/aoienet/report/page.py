@@ -105,15 +105,15 @@ def _row(values: dict[str, Value], unit: str) -> dict[str, str]:
         value, u = values[f"{name}_{unit}"], values[f"{name}_u_{unit}"]
         return _measured(value, u)
 
-    width = measured("width_max")
+    bound = "at most " if values["width_upper_bound"] else ""
     return {
         "id": str(values["id"]),
         "place": f"{values['x_px']}, {values['y_px']}",
         "size": f"{values['w_px']} × {values['h_px']}",
-        "width_max": ("at most " if values["width_upper_bound"] else "") + width,
+        "width_max": bound + measured("width_max"),
         "width_class": _class(values),
-        "width_mean": measured("width_mean"),
-        "width_p95": measured("width_p95"),
+        "width_mean": bound + measured("width_mean"),
+        "width_p95": bound + measured("width_p95"),
         "length": measured("length"),
         "orientation": "unknown" if values["orientation_deg"] is None else f"{values['orientation_deg']:.0f}°",
         "score": "none" if values["score_log_odds"] is None else f"{values['score_log_odds']:.2f}",
