@@ -43,13 +43,16 @@ class BinaryNet(nn.Module):
 
     def forward_features(self, x_NCHW: Tensor) -> Tensor | tuple[Tensor, ...]:
         """The last map, N x num_features x H x W; of a head of levels the maps of all levels."""
-        x = self.stem(x_NCHW)
-        maps = [x]
-        for unit in self.units:
-            x = unit(x)
-            maps.append(x)
-        maps[-1] = self.head_act(x)
-        return tuple(maps[i] for i in self.spec.taps) if self.spec.head.levels else maps[-1]
+        x, levels, taps = self.stem(x_NCHW), [], self._taps()
+        for i, part in enumerate((*self.units, self.head_act)):
+            if i in taps:
+                levels.append(x)
+            x = part(x)
+        return (*levels, x) if self.spec.head.levels else x
+
+    def _taps(self) -> tuple[int, ...]:
+        """The units before which a head of levels takes a map, besides the last one."""
+        return self.spec.taps[:-1] if self.spec.head.levels else ()
 
     def forward_head(self, x_NCHW: Tensor | tuple[Tensor, ...], pre_logits: bool = False) -> Tensor:
         """Logits of what `forward_features` gave, or the vectors before the linear layer."""
@@ -92,16 +95,15 @@ class BinaryNet(nn.Module):
         self.spec = replace(self.spec, num_classes=num_classes)
 
     def emit(self, g: Graph, image: Value) -> Value:
-        head, taps = self.spec.head, self.spec.taps
-        x = g.part(self.stem, image)
-        maps = []
-        for i, unit in enumerate((*self.units, self.head_act)):
-            if head.levels and i in taps[:-1]:
+        head, taps = self.spec.head, self._taps()
+        x, levels = g.part(self.stem, image), []
+        for i, part in enumerate((*self.units, self.head_act)):
+            if i in taps:
                 x = g.fix(x)
-                maps.append(x)
-            x = g.part(unit, x)
+                levels.append(x)
+            x = g.part(part, x)
         if head.levels:
-            return self._emit_levels(g, [*maps, g.fix(x)])
+            return self._emit_levels(g, [*levels, g.fix(x)])
         v = g.mean(x) if head.window == 0 else g.pool(x, head.window, head.stride)
         v = g.peak(v, head.peak, head.peak_stride) if head.peak > 1 else v
         return g.part(self.linear, g.part(self.head_bn, v))
