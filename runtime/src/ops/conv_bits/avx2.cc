@@ -6,6 +6,7 @@
 // popcounts.
 #include "ops/tail/avx2_floats.inl"
 
+#include "ops/conv_bits/border.h"
 #include "ops/tail/avx2.inl"
 
 #define AOIE_UNROLL _Pragma("GCC unroll 16")
@@ -25,11 +26,6 @@ struct Tables {
   }
 };
 constexpr Tables kTables;
-
-// full, first (tap 0 outside), last (tap 2 outside), only; an axis of one tap is always full
-inline int64_t border_state(int64_t at, int64_t taps, int64_t size) {
-  return taps == 1 ? 0 : (at < 0 ? 1 : 0) + (at + taps > size ? 2 : 0);
-}
 
 // Adds n <= kFull lookups of kN vectors of channels at kCount positions to sums [kCount, kN, 32]. A function of its
 // own: the counters find registers in a small one only.

@@ -3,17 +3,12 @@
 // once. The k input rows of one output row are copied once, with zeros where the padding is, so that no tap asks where
 // it is. packed: u32 [o_pad / kLanes, k, kw, words, kLanes], words = ceil(c / 32). scratch: u32 [j, k, w + 2 pad_w,
 // words].
+#include "ops/conv_bits/border.h"
 #include "ops/kernels.h"
 #include AOIE_TAIL  // of the unit that includes this
 
 namespace aoie {
 namespace {
-
-// full, first (tap 0 outside), last (tap 2 outside), only; an axis of one tap is always full
-template <int kTaps>
-inline int64_t border_state(int64_t at, int64_t size) {
-  return kTaps == 1 ? 0 : (at < 0 ? 1 : 0) + (at + kTaps > size ? 2 : 0);
-}
 
 void copy_row(const OpArgs& args, int64_t j, int64_t y, int64_t words, uint32_t* __restrict to) {
   const int64_t edge = args.pad_w * words, width = args.w * words;
@@ -90,7 +85,7 @@ inline void positions(const OpArgs& args, const uint32_t* rows, int64_t pitch, i
     for (int i = 0; i < kCount; ++i) {
       Vf c = vf_scaled(args.plane_scale[0], count.total[i * kPlanes]);
       if (kPlanes == 2) c = vf_add(c, vf_scaled(args.plane_scale[1], count.total[i * kPlanes + kPlanes - 1]));
-      const float* h = top_h + border_state<kW>((ox + i) * args.s - args.pad_w, args.w) * args.o_pad;
+      const float* h = top_h + border_state((ox + i) * args.s - args.pad_w, kW, args.w) * args.o_pad;
       y[i] =
           vf_add(vf_add(vf_mul(vf_load(args.a + o), c), vf_mul(vf_load(args.b + o), vf_all(rho[i]))), vf_load(h + o));
     }
@@ -106,7 +101,7 @@ void conv_bits_of(const OpArgs& args) {
     const int64_t top = oy * args.s - args.pad;
     for (int64_t j = 0; j < kPlanes; ++j)
       for (int64_t ky = 0; ky < kH; ++ky) copy_row(args, j, top + ky, words, rows + (j * kH + ky) * pitch);
-    const float* h = args.d + border_state<kH>(top, args.h) * 4 * args.o_pad;
+    const float* h = args.d + border_state(top, kH, args.h) * 4 * args.o_pad;
     const int64_t out = oy * args.ow;
     clear_bits(args, out);
     int64_t ox = 0;

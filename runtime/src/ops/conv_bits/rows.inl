@@ -2,16 +2,12 @@
 // words in the order in which the kernel reads them, zeros where the padding is, and the popcount of every position, so
 // that rho of a window is a sum of k x kw numbers. The unit that includes this walks the row in chunks of kChunk
 // positions: what a chunk needs stays in the first-level cache while the weights of a few output channels pass over it.
+#include "ops/conv_bits/border.h"
 #include "ops/conv_bits/packed.h"
 #include "ops/kernels.h"
 
 namespace aoie {
 namespace {
-
-// full, first (tap 0 outside), last (tap 2 outside), only; an axis of one tap is always full
-inline int64_t border_state(int64_t at, int64_t taps, int64_t size) {
-  return taps == 1 ? 0 : (at < 0 ? 1 : 0) + (at + taps > size ? 2 : 0);
-}
 
 // Places in args.scratch (scratch_bytes of plan.cc), all of 32-bit words.
 struct Rows {
