@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +18,17 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from aoienet.models.blocks.unit import residual  # noqa: E402
+from toy_task import Toy, spec  # noqa: E402
+
 from aoienet.models.net import BinaryNet  # noqa: E402
-from aoienet.models.spec import Conv, Head, NetSpec, Stem  # noqa: E402
+from aoienet.models.spec import Head  # noqa: E402
 from aoienet.models.zoo import aoienet, bnext, rbnn, siman  # noqa: E402
 from aoienet.train import loop, networks, runs  # noqa: E402
 from aoienet.train.recipes import Data, Distill, Finish, Optim, RealWeights, Recipe, recipe_dict  # noqa: E402
 
 CELLS = {"rbnn": rbnn.CELL, "siman": siman.CELL, "bnext": bnext.CELL, "aoienet": aoienet.CELL}
 STEPS = 5  # per epoch
+SIZES = (6,) * STEPS
 
 
 class Dropped(BinaryNet):
@@ -38,51 +39,7 @@ class Dropped(BinaryNet):
 
 
 def make_net(recipe):
-    return Dropped(
-        NetSpec(
-            name=recipe.model,
-            stem=Stem("conv", (Conv(4, 3, 2),)),
-            body=residual(((4, 1, 1), (8, 1, 2))),
-            cell=CELLS[recipe.model],
-            head=Head(batchnorm=True),
-            in_channels=recipe.in_channels,
-            input_hw=(16, 16),
-            num_classes=len(recipe.classes),
-        )
-    )
-
-
-class Toy:
-    """Noise, brighter in class 1. `event` is called with (epoch, step) in the thread that makes the batch."""
-
-    split, data_hash = "made up", "0"
-
-    def __init__(self, recipe, event=lambda epoch, step: None, in_loss=lambda: None):
-        self.recipe, self.event, self.in_loss = recipe, event, in_loss
-
-    def _batch(self, epoch, step):
-        self.event(epoch, step)
-        rng = np.random.default_rng([self.recipe.seed, epoch, step])
-        labels = rng.integers(0, 2, 6)
-        return (rng.normal(0, 40, (6, 1, 16, 16)) + 30 * labels[:, None, None, None]).astype(np.float32), labels
-
-    def epoch_jobs(self, epoch):
-        return [partial(self._batch, epoch, step) for step in range(STEPS)]
-
-    def loss(self, logits, labels):
-        self.in_loss()
-        return torch.nn.functional.cross_entropy(logits, labels)
-
-    def correct(self, logits, labels):
-        return int((logits.argmax(1) == labels).sum()), len(labels)
-
-    def validate(self, net):
-        net.eval()
-        with torch.no_grad():
-            return {"val_loss": float(net(torch.ones(2, 1, 16, 16)).square().mean())}
-
-    def result(self, net):
-        return {}
+    return Dropped(spec(recipe.model, CELLS[recipe.model], Head(batchnorm=True)))
 
 
 def recipe(model="rbnn", epochs=3, **changes):
@@ -129,7 +86,7 @@ def train(tmp_path, monkeypatch):
     """Factory: train into tmp_path/name on a Toy with these events."""
 
     def run(name, r, resume=False, make=make_net, **events):
-        monkeypatch.setattr(loop, "open_task", lambda recipe, root: Toy(recipe, **events))
+        monkeypatch.setattr(loop, "open_task", lambda recipe, root: Toy(recipe, SIZES, **events))
         return loop.train(r, tmp_path, tmp_path / name, resume=resume, make_net=make, say=lambda text: None)
 
     return run
@@ -371,16 +328,8 @@ def test_a_picture_or_a_gradient_that_is_not_finite_stops_too(train, tmp_path, m
 
 
 if __name__ == "__main__":
-
-    class Slow(Toy):
-        """A kill needs time to come."""
-
-        def _batch(self, epoch, step):
-            time.sleep(0.03)
-            return super()._batch(epoch, step)
-
     loop.CHECKPOINT_SECONDS = 0.0
-    loop.open_task = lambda recipe, root: Slow(recipe)
+    loop.open_task = lambda recipe, root: Toy(recipe, SIZES, event=lambda epoch, step: time.sleep(0.03))  # for a kill
     torch.set_num_threads(1)
     what = recipe(epochs=4) if sys.argv[2] == "none" else tricky(Path(sys.argv[2]))
     loop.train(what, Path(), Path(sys.argv[1]), resume="--resume" in sys.argv, make_net=make_net)

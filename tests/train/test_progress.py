@@ -10,7 +10,7 @@ from rich.console import Console
 
 torch = pytest.importorskip("torch")
 
-from tests.train.test_interruption import STEPS, Toy, make_net, recipe  # noqa: E402
+from tests.train.test_interruption import SIZES, STEPS, Toy, make_net, recipe  # noqa: E402
 
 from aoienet.train import loop, plots, report, runs, show, state  # noqa: E402
 from aoienet.train.board import Board  # noqa: E402
@@ -21,7 +21,7 @@ def run(tmp_path_factory):
     """A run of three epochs; the folder and the rows that its watcher was told."""
     out, told = tmp_path_factory.mktemp("runs") / "toy", []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "open_task", lambda recipe, root: Reported(recipe))
+        patch.setattr(loop, "open_task", lambda recipe, root: Reported(recipe, SIZES))
         loop.train(recipe("aoienet"), out, out, make_net=make_net, say=lambda text: None, watcher=told.append)
     return out, told
 

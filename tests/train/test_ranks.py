@@ -9,17 +9,16 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from aoienet.models.blocks.unit import residual  # noqa: E402
+from toy_task import Toy, spec  # noqa: E402
+
 from aoienet.models.net import BinaryNet  # noqa: E402
-from aoienet.models.spec import Conv, Head, NetSpec, Stem  # noqa: E402
+from aoienet.models.spec import Head  # noqa: E402
 from aoienet.models.zoo.aoienet import CELL  # noqa: E402
 from aoienet.train import loop, ranks, runs, synchronised  # noqa: E402
 from aoienet.train.recipes import Data, Finish, Optim, RealWeights, Recipe, override  # noqa: E402
@@ -32,51 +31,14 @@ LOSS_TOLERANCE, WEIGHT_TOLERANCE = 1e-6, 1e-5
 
 
 def make_net(recipe):
-    return BinaryNet(
-        NetSpec(
-            name=recipe.model,
-            stem=Stem("conv", (Conv(4, 3, 2),)),
-            body=residual(((4, 1, 1), (8, 1, 2))),
-            cell=CELL,
-            head=Head(),  # behind a batch norm the last shift would have no gradient but rounding, which Adam makes as large as any
-            in_channels=1,
-            input_hw=(16, 16),
-            num_classes=2,
-        )
-    )
+    # behind a batch norm the last shift would have no gradient but rounding, which Adam makes as large as any
+    return BinaryNet(spec(recipe.model, CELL, Head()))
 
 
-class Toy:
-    """Noise, brighter in class 1. The last batch of an epoch is smaller, and odd."""
-
-    split, data_hash = "made up", "0"
-
-    def __init__(self, recipe):
-        self.recipe = recipe
-
-    def _batch(self, epoch, step):
-        time.sleep(float(os.environ.get("TOY_SECONDS", "0")))
-        rng = np.random.default_rng([self.recipe.seed, epoch, step])
-        n = self.recipe.batch if step < STEPS - 1 else 7
-        labels = rng.integers(0, 2, n)
-        return (rng.normal(0, 40, (n, 1, 16, 16)) + 30 * labels[:, None, None, None]).astype(np.float32), labels
-
-    def epoch_jobs(self, epoch):
-        return [partial(self._batch, epoch, step) for step in range(STEPS)]
-
-    def loss(self, logits, labels):
-        return torch.nn.functional.cross_entropy(logits, labels)
-
-    def correct(self, logits, labels):
-        return int((logits.argmax(1) == labels).sum()), len(labels)
-
-    def validate(self, net):
-        net.eval()
-        with torch.no_grad():
-            return {"val_loss": float(net(torch.ones(2, 1, 16, 16)).square().mean())}
-
-    def result(self, net):
-        return {}
+def task(recipe):
+    """The last batch of an epoch is smaller, and odd."""
+    seconds = float(os.environ.get("TOY_SECONDS", "0"))
+    return Toy(recipe, (*(recipe.batch,) * (STEPS - 1), 7), event=lambda epoch, step: time.sleep(seconds))
 
 
 def recipe(*words):
@@ -88,7 +50,7 @@ def recipe(*words):
 
 
 def train(out, *words, resume=False):
-    opened, loop.open_task = loop.open_task, lambda recipe, root: Toy(recipe)
+    opened, loop.open_task = loop.open_task, lambda recipe, root: task(recipe)
     try:
         return loop.train(recipe(*words), Path(), Path(out), resume=resume, make_net=make_net)
     finally:
