@@ -88,7 +88,7 @@ def main() -> None:
         return FloatNet(args.width, args.depth, len(recipe.classes), whole=args.recipe == "neu_best")
 
     result = loop.train(recipe, args.data, args.out, resume=args.resume, command=" ".join(sys.argv), make_net=make_net)
-    print(f"accuracy {result['accuracy']:.4f}")
+    print(", ".join(f"{key} {result[key]:.4f}" for key in ("accuracy", "auc") if key in result))
 
 
 if __name__ == "__main__":

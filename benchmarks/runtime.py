@@ -24,8 +24,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,6 @@ import twins
 
 from aoienet.data import transform
 from aoienet.data.datasets import crack_blocks, neu_cls
-from aoienet.data.transform import standardize
 from aoienet.deploy import export, format, onnx, pictures
 from aoienet.engine import Model, isas
 from aoienet.models import create_model
@@ -48,7 +48,8 @@ from aoienet.nn.multi.dual_bn import DualBN
 from aoienet.train import recipes
 from aoienet.weights import locate
 
-PARTS = ("kernels", "networks", "first_stage", "engines", "rivals", "neu_rivals")
+WITH_DATA = ("rivals", "neu_rivals")
+PARTS = ("kernels", "networks", "first_stage", "engines", *WITH_DATA)
 NETWORKS = ("aoienet_scan", "aoienet_compact", "aoienet_cifar", "aoienet_resnet18")
 SHIPPED = ("crack_blocks", "crack_blocks_fast")
 SIDE_PX = 1024
@@ -231,12 +232,43 @@ def engines(rounds: int, args: argparse.Namespace) -> dict[str, Any]:
     return document
 
 
+@dataclass
+class Rival:
+    """A network of benchmarks/rival.py, quantized; path: its ONNX file for pictures of the calibration's size."""
+
+    net: rival.FloatNet
+    label: str
+    path: Path
+
+    def said(self, inputs: Iterable[np.ndarray]) -> list[np.ndarray]:
+        session = onnxruntime.InferenceSession(str(self.path), providers=["CPUExecutionProvider"])
+        return [session.run(None, {"image": x})[0][0] for x in inputs]
+
+    def calls(self, path: Path, x: np.ndarray) -> Calls:
+        engines = (("onnxruntime", twins.onnxruntime_call), ("openvino", twins.openvino_call))
+        return {f"{name} int8 {self.label}": call(path, x) for name, call in engines}
+
+
+def quantized(words: list[str], calibration: Callable[[], Iterator[np.ndarray]], folder: Path) -> Iterator[Rival]:
+    """words: RUN:WIDTH:DEPTH. calibration gives the inputs anew, the first of them for the size."""
+    for run, width, depth in (word.split(":") for word in words):
+        net = rival.load(Path(run), int(width), int(depth))
+        path = twins.write_onnx(net, next(calibration()), folder / f"float_{width}_{depth}.onnx")
+        label = f"float_{width}_{depth}, {net.macs_per_px():.0f} MACs per pixel"
+        yield Rival(net, label, twins.quantize(path, calibration()))
+
+
+def with_accuracy(calls: Calls, accuracy: dict[str, float], rounds: int, base: str) -> dict[str, Any]:
+    rows = compared(calls, rounds, base)
+    return {who: row | {"accuracy": accuracy[who]} for who, row in rows.items()}
+
+
 def rivals(rounds: int, args: argparse.Namespace) -> dict[str, Any]:
     """Accuracy on the test photographs, and time for one picture, of the shipped networks and of the int8 rivals."""
     recipe, image = recipes.get("blocks"), picture()
 
     def transformed(u8: np.ndarray) -> np.ndarray:
-        x = standardize(u8, recipe.input.window_px, recipe.input.eps_levels, recipe.input.scale)
+        x = transform.standardize(u8, recipe.input.window_px, recipe.input.eps_levels, recipe.input.scale)
         return x[None, None].astype(np.float32)
 
     calls: Calls = {}
@@ -248,24 +280,19 @@ def rivals(rounds: int, args: argparse.Namespace) -> dict[str, Any]:
     parts = crack_blocks.load(args.data, recipe.data.split_seed, recipe.data.val_fraction)
     masked = [p for p in parts.train if p.source in crack_blocks.MASKED]
     test = [p for p in parts.test if p.source in crack_blocks.MASKED]
-    with tempfile.TemporaryDirectory() as folder:
-        for run, width, depth in (word.split(":") for word in args.rival):
-            net, label = rival.load(Path(run), int(width), int(depth)), f"float_{width}_{depth}"
-            small = twins.write_onnx(net, transformed(masked[0].image_HW), Path(folder) / f"{label}.onnx")
-            small = twins.quantize(small, (transformed(p.image_HW) for p in masked[::8]))
-            session = onnxruntime.InferenceSession(str(small), providers=["CPUExecutionProvider"])
-            logits = [session.run(None, {"image": transformed(p.image_HW)})[0][0] for p in test]
+    x = transformed(image)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for one in quantized(args.rival, lambda: (transformed(p.image_HW) for p in masked[::8]), folder):
+            logits = one.said(transformed(p.image_HW) for p in test)
             score, truth = crack_blocks.known_blocks(
                 test, [y[1] - y[0] for y in logits], recipe.blocks.px, recipe.blocks.stride_px
             )
-            large = twins.write_onnx(net, transformed(image), Path(folder) / f"{label}_large.onnx")
-            large = twins.quantize(large, (transformed(image) for _ in range(1)))  # the same operations at this size
-            for engine, call in (("onnxruntime", twins.onnxruntime_call), ("openvino", twins.openvino_call)):
-                who = f"{engine} int8 {label}, {net.macs_per_px():.0f} MACs per pixel"
-                calls[who] = call(large, transformed(image))
-                accuracy[who] = float(((score >= 0) == truth).mean())
-    rows = compared(calls, rounds, f"packed {SHIPPED[-1]}")
-    return {who: row | {"accuracy": accuracy[who]} for who, row in rows.items()}
+            large = twins.write_onnx(one.net, x, one.path.with_suffix(".large.onnx"))
+            own = one.calls(twins.quantize(large, iter([x])), x)  # the same operations at this size
+            calls |= own
+            accuracy |= dict.fromkeys(own, float(((score >= 0) == truth).mean()))
+        return with_accuracy(calls, accuracy, rounds, f"packed {SHIPPED[-1]}")
 
 
 def neu_rivals(rounds: int, args: argparse.Namespace) -> dict[str, Any]:
@@ -280,25 +307,19 @@ def neu_rivals(rounds: int, args: argparse.Namespace) -> dict[str, Any]:
     model = Model.open(locate("neu_cls"))
     calls: Calls = {"packed neu_cls": lambda: model.run(test[0])}
     accuracy = {"packed neu_cls": model.header["meta"]["result"]["accuracy"]}
-    with tempfile.TemporaryDirectory() as folder:
-        for run, width, depth in (word.split(":") for word in args.rival):
-            net, label = rival.load(Path(run), int(width), int(depth)), f"float_{width}_{depth}"
-            small = twins.write_onnx(net, transformed(train[0]), Path(folder) / f"{label}.onnx")
-            small = twins.quantize(small, (transformed(image) for image in train[::8]))
-            session = onnxruntime.InferenceSession(str(small), providers=["CPUExecutionProvider"])
-            said = [int(session.run(None, {"image": transformed(image)})[0].argmax()) for image in test]
-            for engine, call in (("onnxruntime", twins.onnxruntime_call), ("openvino", twins.openvino_call)):
-                who = f"{engine} int8 {label}, {net.macs_per_px():.0f} MACs per pixel"
-                calls[who] = call(small, transformed(test[0]))
-                accuracy[who] = float((np.array(said) == truth).mean())
-        rows = compared(calls, rounds, "packed neu_cls")
-    return {who: row | {"accuracy": accuracy[who]} for who, row in rows.items()}
+    with tempfile.TemporaryDirectory() as name:
+        for one in quantized(args.rival, lambda: (transformed(image) for image in train[::8]), Path(name)):
+            said = [y.argmax() for y in one.said(transformed(image) for image in test)]
+            own = one.calls(one.path, transformed(test[0]))
+            calls |= own
+            accuracy |= dict.fromkeys(own, float((np.array(said) == truth).mean()))
+        return with_accuracy(calls, accuracy, rounds, "packed neu_cls")
 
 
 def show(part: str, found: dict[str, Any]) -> None:
     """Tables of calls as lines; what is nested otherwise as JSON."""
     print(f"\n== {part}")
-    tables = {part: found} if part in PARTS[-2:] else found
+    tables = {part: found} if part in WITH_DATA else found
     for title, rows in tables.items():
         if not all(isinstance(row, dict) and "median_ms" in row for row in rows.values()):
             print(title, json.dumps(rows, indent=1))
@@ -326,7 +347,7 @@ def versions() -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS[:-2])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=[part for part in PARTS if part not in WITH_DATA])
     parser.add_argument("--data", type=Path, help="Folder of the data sets, for the parts with rivals.")
     parser.add_argument("--rival", action="append", default=[], help="RUN:WIDTH:DEPTH of benchmarks/rival.py.")
     parser.add_argument("--json", action="store_true")
