@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from aoienet.models.segment import LightUNet  # noqa: E402
-from aoienet.models.segment.light import transformed  # noqa: E402
+from aoienet.models.segment.light import Inside, transformed  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -26,20 +26,28 @@ def net():
 
 def test_size(net):
     assert sum(p.numel() for p in net.parameters()) <= 300_000
-    assert (net.align_px, net.halo_px) == (16, 96)
+    assert (net.align_px, net.halo_px) == (16, 80)
 
 
 def test_no_pixel_further_away_than_the_halo_matters(net):
-    side = 2 * net.halo_px + 4 * net.align_px
+    """Of an aligned square: the corners reach furthest."""
+    align, side = net.align_px, 2 * net.halo_px + 4 * net.align_px
     x = torch.randn(1, 1, side, side).double().requires_grad_()
     y = net(x)
+    first = side // 2 // align * align
     furthest = 0
-    for place in range(side // 2, side // 2 + net.align_px):
+    for place in (first, first + align - 1):
         (gradient,) = torch.autograd.grad(y[0, 0, place, place], x, retain_graph=True)
-        rows, columns = np.nonzero(gradient[0, 0].numpy())
-        lines = np.concatenate([rows, columns])
-        furthest = max(furthest, place - lines.min(), lines.max() - place)
-    assert net.halo_px - net.align_px < furthest <= net.halo_px
+        lines = np.concatenate(np.nonzero(gradient[0, 0].numpy()))
+        furthest = max(furthest, first - lines.min(), lines.max() - (first + align - 1))
+    assert net.halo_px - align < furthest <= net.halo_px
+
+
+def test_inside_is_the_answer_without_the_halo(net):
+    h = net.halo_px
+    x = torch.randn(1, 1, 2 * h + 48, 2 * h + 16).double()
+    with torch.no_grad():
+        torch.testing.assert_close(Inside(net)(x), net(x)[:, :, h:-h, h:-h], rtol=0, atol=1e-12)
 
 
 def test_moved_by_a_multiple_of_the_alignment(net):

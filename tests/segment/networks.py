@@ -19,9 +19,11 @@ def unet(
     global_pool: bool = False,
     channels_last: bool = False,
     keep_size: bool = True,
+    edge: int = 0,
     dtype: int = TensorProto.FLOAT,
 ) -> Path:
-    """3x3, 3x3 stride 2, 3x3 stride 2, twice nearest x2, skip, 3x3: sides are multiples of 4, a pixel sees 8 px."""
+    """3x3, 3x3 stride 2, 3x3 stride 2, twice nearest x2, skip, 3x3: sides are multiples of 4, a pixel sees 8 px. `edge` pixels of
+    the answer are cut off all round."""
     rng = np.random.default_rng(1)
     weights, nodes = [], []
 
@@ -66,6 +68,11 @@ def unet(
         nodes.append(helper.make_node("Add", [fine, up(up(deep))], ["joined"]))
         deep = "joined"
     last = conv("c3", deep, 6, out)
+    if edge:
+        for name, value in (("from", [edge, edge]), ("to", [-edge, -edge]), ("axes", [2, 3])):
+            weights.append(numpy_helper.from_array(np.array(value, np.int64), name))
+        nodes.append(helper.make_node("Slice", [last, "from", "to", "axes"], ["inside"]))
+        last = "inside"
     if end:
         attributes = {"axis": 1} if end == "Softmax" else {}
         nodes.append(helper.make_node(end, [last], ["map"], **attributes))

@@ -39,12 +39,12 @@ def test_the_packed_network_gives_the_numbers_of_pytorch(pair):
     from aoienet.data.transform import standardize
 
     net, segmenter = pair
-    pixels = image(96, 160)
+    pixels = image(136, 200)
     x = torch.from_numpy(standardize(pixels, 65)[None, None].astype(np.float32))
     with torch.no_grad():
         expected = net(x).sigmoid()[0, 0].numpy()
     assert expected.std() > 0.1
-    np.testing.assert_allclose(segmenter(pixels), expected, atol=1e-4)
+    np.testing.assert_allclose(segmenter(pixels), expected[60:-60, 60:-60], atol=1e-4)
 
 
 def test_the_file_says_how_it_is_run(pair):
@@ -59,7 +59,7 @@ def test_tiles_give_the_mask_of_the_whole_picture_bit_by_bit(pair, size, tile_px
     segmenter, pixels = pair[1], image(*size)
     halo, (h, w) = segmenter.halo_px, size
     wide = np.pad(pixels, [(halo, halo + -h % 4), (halo, halo + -w % 4)], mode="symmetric")
-    whole = segmenter(wide)[halo : halo + h, halo : halo + w]
+    whole = segmenter(wide)[:h, :w]
     np.testing.assert_array_equal(picture(segmenter, pixels, tile_px), whole)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aoienet.segment import picture, regions, tiles
+from aoienet.segment import SegmentError, picture, regions, tiles
 from aoienet.segment.onnx import OnnxSegmenter, Options
 from tests.segment.networks import unet
 
@@ -24,7 +24,7 @@ def mirrored_whole(segmenter, pixels: np.ndarray) -> np.ndarray:
     halo, (h, w) = segmenter.halo_px, pixels.shape[:2]
     more = [(halo, halo + -h % segmenter.align_px), (halo, halo + -w % segmenter.align_px)]
     wide = np.pad(pixels, more + [(0, 0)] * (pixels.ndim - 2), mode="symmetric")
-    return segmenter(wide)[halo : halo + h, halo : halo + w]
+    return segmenter(wide)[:h, :w]
 
 
 @pytest.mark.parametrize("size", [(131, 97), (64, 256), (7, 300), (1, 1), (50, 3)])
@@ -34,6 +34,15 @@ def test_tiles_give_the_mask_of_the_whole_picture(segmenter, size, tile_px):
     whole = mirrored_whole(segmenter, pixels)
     assert whole.std() > 0.01 or whole.size < 400  # the network does look at the picture
     np.testing.assert_allclose(picture(segmenter, pixels, tile_px), whole, atol=2e-6)
+
+
+def test_a_network_that_leaves_the_halo_out_by_itself(segmenter, tmp_path):
+    """The same answers, from less work."""
+    inner = OnnxSegmenter(unet(tmp_path / "n.onnx", edge=8), Options(align_px=4, halo_px=8))
+    pixels = image(131, 97)
+    np.testing.assert_allclose(picture(inner, pixels, 32), mirrored_whole(segmenter, pixels), atol=2e-6)
+    with pytest.raises(SegmentError, match=r"multiples of 4 px and more than 16 px; received 16x20"):
+        inner(image(20, 16))
 
 
 def test_a_halo_that_is_too_small_leaves_seams(segmenter, tmp_path):
@@ -93,6 +102,8 @@ def test_small_parts_far_apart_are_run_alone_and_neighbours_together():
     far = [(0, 0, 32, 32), (480, 480, 512, 512)]
     assert len(tiles.windows(far, 16, 16)) == 2
     assert len(tiles.windows(far, 16, 2000)) == 1
+    apart = [(0, 0, 32, 32), (64, 0, 96, 32)]
+    assert [len(tiles.windows(apart, 16, 16, cost)) for cost in (0, 2)] == [1, 2]
 
 
 def test_a_reader_that_gives_too_little_is_refused(segmenter):

@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import warnings
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 
 from aoienet.deploy import format
 from aoienet.deploy.export import pack as pack_network
-from aoienet.models.segment.light import LEVELS_PER_UNIT, MEAN_LEVEL, LightUNet
+from aoienet.models.segment.light import LEVELS_PER_UNIT, MEAN_LEVEL, Inside, LightUNet
 from aoienet.models.segment.subpixel import SPEC, STRIDE, SubpixelNet
 
 METADATA_KEY = "aoienet.segment"  # its value: the fields of aoienet.segment.onnx.Options
@@ -23,7 +22,7 @@ METADATA_KEY = "aoienet.segment"  # its value: the fields of aoienet.segment.onn
 @torch.no_grad()
 def export(net: LightUNet, path: str | Path, name: str, threshold: float) -> None:
     """Write `path` (opset 17), any size, batch norm folded. Input "image": float32 1 x C x H x W, (u - mean) / std of pixels u;
-    output "logits": 1 x 1 x H x W."""
+    output "logits": 1 x 1 x (H - 2 halo_px) x (W - 2 halo_px), as models.segment.light.Inside gives it."""
     import onnx
 
     options = {
@@ -35,14 +34,15 @@ def export(net: LightUNet, path: str | Path, name: str, threshold: float) -> Non
         "align_px": net.align_px,
         "threshold": threshold,
     }
-    plain = deepcopy(net).float().eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    image = torch.zeros(1, net.in_channels, 4 * net.align_px, 4 * net.align_px)
-    sides = {2: "height", 3: "width"}
+    plain = Inside(net).float().eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    side = 2 * net.halo_px + 4 * net.align_px
+    image = torch.zeros(1, net.in_channels, side, side)
+    sides, inner = {2: "height", 3: "width"}, {2: "inner_height", 3: "inner_width"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own deprecation; the file is checked in tests
         torch.onnx.export(
             plain, (image,), str(path), input_names=["image"], output_names=["logits"], opset_version=17, dynamo=False,
-            dynamic_axes={"image": sides, "logits": sides},
+            dynamic_axes={"image": sides, "logits": inner},
         )  # fmt: skip
     model = onnx.load(str(path))
     onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(options)})

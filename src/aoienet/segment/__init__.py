@@ -26,7 +26,9 @@ class Segmenter(Protocol):
     """A network that gives every pixel a probability of crack. Calls from several threads are safe.
 
     channels    1 grey, 3 RGB
-    halo_px     a result depends on no pixel further away than this, in x or in y; a multiple of align_px
+    halo_px     the results of an aligned rectangle depend on no pixel further away from it than this, in x or in y; a multiple of
+                align_px
+    inside_cost what a pixel of the answer costs besides, where a pixel that is seen costs 1
     align_px    results do not change when the picture moves by a multiple of this; sides of inputs are multiples of it
     side_px     the one size that the network takes, or 0 where it takes any
     threshold   a pixel is crack from this probability on
@@ -38,13 +40,29 @@ class Segmenter(Protocol):
     halo_px: int
     align_px: int
     side_px: int
+    inside_cost: int
     threshold: float
     sha256: str
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """uint8 [H, W] or [H, W, 3] -> float32 [H, W]. Within halo_px of an edge the edge is felt: `regions` and
-        `picture` hand in the surroundings."""
+        """uint8 [H, W] or [H, W, 3], sides multiples of align_px -> float32 [H - 2 halo_px, W - 2 halo_px]: what lies within
+        halo_px of an edge is felt and not answered. `regions` and `picture` take any size and hand in the surroundings."""
         ...
+
+
+def check_sides(segmenter: Segmenter, image: np.ndarray) -> None:
+    """Raise SegmentError where the sides of a network's input are not what `Segmenter` says."""
+    height, width = sides = image.shape[:2]
+    halo, align, side = segmenter.halo_px, segmenter.align_px, segmenter.side_px
+    if any(n != side if side else n % align or n <= 2 * halo for n in sides):
+        rule = (
+            f"{side}x{side} px at a time"
+            if side
+            else f"sides that are multiples of {align} px and more than {2 * halo} px"
+        )
+        raise SegmentError(
+            f"{segmenter.name} takes {rule}; received {width}x{height}: use aoienet.segment.picture, which cuts tiles"
+        )
 
 
 def load(name_or_path: str | Path, threads: int = 1) -> Segmenter:

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from aoienet.engine import Model
-from aoienet.segment import SegmentError
+from aoienet.segment import SegmentError, check_sides
 
 
 class AoieSegmenter:
     """A Segmenter out of an .aoie file. Raises SegmentError where the file is no segmentation network."""
 
-    side_px = 0
+    side_px, inside_cost = 0, 0
 
     def __init__(self, path: str | Path):
         try:
@@ -41,14 +41,15 @@ class AoieSegmenter:
         self.threshold = 1 / (1 + math.exp(-float(scan["threshold"])))
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """uint8 [H, W] or [H, W, 3] -> float32 [H, W]."""
+        """uint8 [H, W] or [H, W, 3] -> float32 [H - 2 halo_px, W - 2 halo_px]."""
         if image.dtype != np.uint8 or image.shape[2:] != ((3,) if self.channels == 3 else ()) or 0 in image.shape:
             wanted = "[H, W]" if self.channels == 1 else f"[H, W, {self.channels}]"
             raise SegmentError(f"{self.name} takes uint8 {wanted}; received {image.shape} {image.dtype}")
-        (height, width), s = image.shape[:2], self.align_px
-        missing = [(0, -height % s), (0, -width % s)] + [(0, 0)] * (image.ndim - 2)
-        odds = self._model.run(np.pad(image, missing, mode="symmetric"))
+        check_sides(self, image)
+        edge, s = self.halo_px // self.align_px, self.align_px
+        odds = self._model.run(image)
+        odds = odds[edge : len(odds) - edge, edge : odds.shape[1] - edge]
         rows, columns = odds.shape[:2]
         pixels = odds.reshape(rows, columns, s, s).transpose(0, 2, 1, 3).reshape(rows * s, columns * s)
         with np.errstate(over="ignore"):
-            return (1 / (1 + np.exp(-pixels[:height, :width] / self._temperature))).astype(np.float32)
+            return (1 / (1 + np.exp(-pixels / self._temperature))).astype(np.float32)

@@ -1,7 +1,7 @@
 """Running a segmentation network over parts of a picture of any size, so that no tile can be seen in the result.
 
-The plane that the network sees is the picture, mirrored at its borders without end. A window is the aligned box of what is wanted
-with halo_px around it; what the network says within the halo is thrown away. So every pixel gets, to rounding, what it would get
+The plane that the network sees is the picture, mirrored at its borders without end. A window is the aligned box of what is wanted;
+the network sees halo_px around it and answers for the window alone. So every pixel gets, to rounding, what it would get
 in one run over the whole picture, and it is decided once.
 """
 
@@ -59,8 +59,12 @@ def regions(
                 bands[band].append((x0, max(y0, band * side), x1, min(y1, (band + 1) * side)))
     for band in sorted(bands):
         work = [
-            pair for parts in tiles(bands[band], side) for pair in windows(parts, segmenter.align_px, segmenter.halo_px)
+            pair
+            for parts in tiles(bands[band], side)
+            for pair in windows(parts, segmenter.align_px, segmenter.halo_px, segmenter.inside_cost)
         ]
+        if segmenter.side_px:
+            work = [((x0, y0, x0 + side, y0 + side), wanted) for (x0, y0, _, _), wanted in work]
         needed = [mirrored(w[1] - segmenter.halo_px, w[3] + segmenter.halo_px, height) for w, _ in work]
         rows.get(min(int(y.min()) for y in needed), max(int(y.max()) for y in needed) + 1)
         for (window, wanted), found in _answers(segmenter, rows, size_hw, work, threads):
@@ -133,7 +137,7 @@ def merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     return out
 
 
-def windows(parts: Sequence[Rectangle], align: int, halo: int) -> list[tuple[Rectangle, list[Rectangle]]]:
+def windows(parts: Sequence[Rectangle], align: int, halo: int, inside_cost: int = 0) -> list[Work]:
     """What of one tile is run together: the two groups that save most are joined, until no joining saves work."""
     groups = [[part] for part in parts]
     lower, upper = (
@@ -142,7 +146,7 @@ def windows(parts: Sequence[Rectangle], align: int, halo: int) -> list[tuple[Rec
     )
 
     def work(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        return np.prod(high - low + 2 * halo, axis=-1)
+        return np.prod(high - low + 2 * halo, axis=-1) + inside_cost * np.prod(high - low, axis=-1)
 
     while len(groups) > 1:
         both = np.minimum(lower[:, None], lower[None]), np.maximum(upper[:, None], upper[None])
@@ -165,7 +169,7 @@ def run(segmenter: Segmenter, rows: Rows, size_hw: tuple[int, int], window: Rect
     y, x = mirrored(y0 - halo, y1 + halo, size_hw[0]), mirrored(x0 - halo, x1 + halo, size_hw[1])
     first = int(y.min())
     pixels = rows.get(first, int(y.max()) + 1)[np.ix_(y - first, x)]
-    return segmenter(pixels)[halo : halo + y1 - y0, halo : halo + x1 - x0]
+    return segmenter(pixels)
 
 
 def mirrored(first: int, last: int, size: int) -> np.ndarray:

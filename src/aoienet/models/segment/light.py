@@ -1,10 +1,12 @@
 """A light U-Net for cracks: depthwise separable, fully convolutional, batch norm only.
 
-No operation looks at more than a fixed neighbourhood, so what the network says of a pixel depends on the pixels within `halo_px`
-of it and on its place modulo `align_px`, and not on where a tile ends. Sides are multiples of `align_px`.
+No operation looks at more than a fixed neighbourhood, so what the network says of a square whose sides and place are multiples of
+`align_px` depends on the pixels within `halo_px` of it, and not on where a tile ends.
 """
 
 from __future__ import annotations
+
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -79,22 +81,55 @@ class LightUNet(nn.Module):
 
     @property
     def halo_px(self) -> int:
-        """A pixel's result depends on no pixel further away than this, in x or in y; a multiple of align_px."""
-        reach = 0
-        for place in range(self.align_px):
-            first, last = place - 1, place + 1  # the head
-            for _ in self.up:  # a unit, then the square that was repeated
-                first, last = (first - 1) // 2, (last + 1) // 2
-            for depth in self.depths[:0:-1]:  # units of one level, then the step down to it
-                first, last = 2 * (first - depth) - 1, 2 * (last + depth) + 1
-            reach = max(reach, place - (first - 1), last + 1 - place)  # the stem
+        """The results of an aligned square depend on no pixel further away from it than this, in x or in y; a multiple of align_px."""
+        first, last = -1, self.align_px  # the head, of the square [0, align_px)
+        for _ in self.up:  # a unit, then the square that was repeated
+            first, last = (first - 1) // 2, (last + 1) // 2
+        for depth in self.depths[:0:-1]:  # units of one level, then the step down to it
+            first, last = 2 * (first - depth) - 1, 2 * (last + depth) + 1
+        reach = max(1 - first, last + 2 - self.align_px)  # the stem
         return -(-reach // self.align_px) * self.align_px
 
-    def forward(self, x_NCHW: Tensor) -> Tensor:
+    def way_down(self, x_NCHW: Tensor) -> list[Tensor]:
+        """The last map of every level."""
         maps = [self.stem(x_NCHW)]
         for step in self.down:
             maps.append(step(maps[-1]))
+        return maps
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        maps = self.way_down(x_NCHW)
         x = maps.pop()
         for up in self.up:
             x = up(x, maps.pop())
         return self.head(x)
+
+
+class Inside(nn.Module):
+    """A LightUNet that does not answer for the halo: N x C x H x W -> N x 1 x (H - 2 halo_px) x (W - 2 halo_px), the same numbers.
+
+    The way up is computed for the inside alone, with the two positions around it that its 3x3 kernels feel. They have no padding,
+    and the finest skip is computed again from the inside of the picture: both are cheaper than cutting large maps.
+    """
+
+    def __init__(self, net: LightUNet):
+        super().__init__()
+        self.net = deepcopy(net)
+        self.skip = deepcopy(net.stem)
+        for conv in (self.skip[0], self.net.head, *(up.unit[0] for up in self.net.up)):
+            conv.padding = (0, 0)
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        net, halo = self.net, self.net.halo_px
+        finest = self.skip(_cut(x_NCHW, halo - 3))
+        maps = [finest, *net.way_down(x_NCHW)[1:]]
+        x = _cut(maps.pop(), halo // net.align_px - 1)
+        for up in net.up:
+            skip = maps.pop()
+            x = up(x, _cut(skip, halo // 2 ** len(maps) - 2) if maps else skip)
+        return net.head(x)
+
+
+def _cut(x_NCHW: Tensor, count: int) -> Tensor:
+    """Without `count` positions at each edge."""
+    return x_NCHW[:, :, count:-count, count:-count]
