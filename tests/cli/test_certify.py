@@ -49,6 +49,31 @@ def test_the_file_and_its_card_say_what_the_threshold_misses(block_set, tmp_path
     assert text.count("Certificate of the threshold") == 1
 
 
+def test_a_threshold_chosen_anew(block_set, tmp_path):
+    """On photographs with one crack that cannot be seen, all of the length needs a threshold that passes on everything there."""
+    thresholds = []
+    for keep in (0.5, 1):
+        words = ("--keep", keep, "--choose-on", block_set)
+        answer = call("certify", "crack_blocks", "--data", block_set, *words, "-o", tmp_path / "mine.aoie")
+        assert answer.exit_code == 0, answer.output
+        header = Model.open(tmp_path / "mine.aoie").header
+        thresholds.append(header["scan"]["threshold"])
+        found = header["meta"]["certificate"]
+        assert found["threshold"] == thresholds[-1] and found["length_passed_on"] >= keep
+        text = (tmp_path / "mine.md").read_text()
+        assert (
+            f"threshold {thresholds[-1]:.3f} (log-odds): the largest that passes on {100 * keep:g} % of the length"
+            in text
+        )
+    assert thresholds[0] > thresholds[1] and found["cracks_missed"] == 0
+    answer = call("certify", "crack_blocks", "--data", block_set, "--keep", 0.9, "-o", tmp_path / "x.aoie")
+    assert answer.exit_code == 1 and "go together" in answer.output
+    answer = call(
+        "certify", "crack_blocks", "--data", block_set, "--keep", 2, "--choose-on", block_set, "-o", tmp_path / "x.aoie"
+    )
+    assert answer.exit_code == 1 and "at most 1" in answer.output and not (tmp_path / "x.aoie").exists()
+
+
 def test_what_cannot_be_certified_says_so(block_set, tmp_path):
     answer = call("certify", "neu_cls", "--data", block_set, "-o", tmp_path / "x.aoie")
     assert answer.exit_code == 1 and "drops nothing" in answer.output

@@ -34,9 +34,12 @@ RESULT = {
     "split": "by photograph",
     "command": "aoienet train --recipe blocks",
     "threshold": -0.5,
+    "threshold_rule": "the largest of three",
     "temperature": 1.5,
     "certificate": {
         "threshold": -0.5,
+        "found_when": "half of it is seen",
+        "length_passed_on": 0.875,
         "photographs": 20,
         "cracks": 40,
         "cracks_missed": 3,
@@ -76,7 +79,12 @@ def test_pack_writes_file_and_card_and_verify_finds_no_differing_bit(run_folder,
     assert model.scan["threshold"] == -0.5 and model.scan["halo_px"] == 64
     text = out.with_suffix(".md").read_text()
     assert "75.00 %" in text and "by photograph" in text and "| clean | 2 |" in text
-    assert "37 of 40" in text and "a crack missed: 2 of 20 photographs; with 95 % confidence at most 28.30 %" in text
+    assert "threshold -0.500 (log-odds): the largest of three" in text and "found when half of it is seen" in text
+    assert (
+        "87.50 % of the length" in text
+        and "37 of 40" in text
+        and "a crack missed: 2 of 20 photographs; with 95 % confidence at most 28.30 %" in text
+    )
     meta = model.header["meta"]
     assert meta["certificate"] == RESULT["certificate"] and "certificate" not in meta["result"]
     answer = call("verify", out, run_folder, "--blocks", 100, "--full", 1, "--json")

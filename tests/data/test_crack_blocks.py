@@ -39,25 +39,40 @@ def test_score_parts():
     assert part["auc"] == 0.5
 
 
-def test_a_crack_counts_by_the_best_block_that_it_touches():
-    mask = np.zeros((128, 128), bool)
-    mask[10:15, 5:100] = True  # both upper blocks
-    mask[100, 100:125] = True  # lower right block
-    mask[100, 5:20] = True  # 15 px: no crack
-    assert data.crack_scores(mask, np.array([[-3.0, 2.0], [9.0, -1.0]]), 64, 64) == [2.0, -1.0]
+def test_a_crack_counts_by_what_is_passed_on_of_its_centre_line():
+    mask = np.zeros((128, 256), bool)
+    mask[10:15, 5:250] = True
+    mask[100, 100:115] = True  # 15 px: no crack
+    (line,) = data.line_scores(mask, np.array([[-3.0, -9.0, -9.0, 2.0], [-9.0] * 4]), 64, 64)
+    assert set(line) == {-3.0, 2.0} and 0.4 < (line == 2.0).mean() < 0.6  # the right half is beside the block of 2
+
+
+def test_the_threshold_passes_on_enough_of_the_length_and_not_more():
+    rng = np.random.default_rng(0)
+    mask = np.zeros((256, 256), bool)
+    mask[::16, :] = True
+    pictures = [data.Picture("s", str(i), "masked", np.zeros(mask.shape, np.uint8), mask) for i in range(3)]
+    scores = [rng.normal(size=(7, 7)) for _ in pictures]
+    lines = np.concatenate([line for s in scores for line in data.line_scores(mask, s, 64, 32)])
+    threshold = data.passing_threshold(pictures, scores, 64, 32, 0.9)
+    assert (lines >= threshold).mean() >= 0.9 > (lines > threshold).mean()
+    bare = data.Picture("s", "x", "masked", np.zeros(mask.shape, np.uint8), np.zeros_like(mask))
+    with pytest.raises(ValueError, match="1 with a mask and no crack"):
+        data.passing_threshold([bare], scores[:1], 64, 32, 0.9)
 
 
 def test_the_certificate_counts_photographs():
-    mask = np.zeros((64, 128), bool)
-    mask[:, 10:12] = mask[:, 100:102] = True
+    mask = np.zeros((64, 256), bool)
+    mask[:, 10:12] = mask[:, 230:232] = True
     photo = [
         data.Picture("deepcrack256", name, "masked", np.zeros(mask.shape, np.uint8), mask)
         for name in ("7-1", "7-2", "8")
     ]
     clean = data.Picture("drone", "x", "clean", np.zeros(mask.shape, np.uint8))
-    scores = [np.array([row]) for row in ([1.0, -1.0], [-1.0, -1.0], [-1.0, -1.0], [9.0, 9.0])]
-    found = data.certificate([*photo, clean], scores, 0.0, 64, 64)
+    rows = ([1.0, -1.0, -1.0, -1.0], [-1.0] * 4, [-1.0] * 4, [9.0] * 4)
+    found = data.certificate([*photo, clean], [np.array([row]) for row in rows], 0.0, 64, 64)
     assert (found["photographs"], found["cracks"], found["cracks_missed"]) == (2, 6, 5)
+    assert found["length_passed_on"] == pytest.approx(1 / 6)
     assert found["photographs_with_a_missed_crack"] == 2 and found["photographs_with_a_missed_crack_at_most"] == 1.0
     assert found["photographs_without_any_crack_found"] == 1
     assert found["photographs_without_any_crack_found_at_most"] == pytest.approx(0.95**0.5)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from aoienet import files
+from aoienet.cells import largest
 from aoienet.report import overlay, tables, truth
-from aoienet.scan.keep import Reason, largest
+from aoienet.scan.keep import Reason
 from aoienet.scan.runner import Decision, ScanResult
 from aoienet.scan.tiles import Geometry, block_grid
 from aoienet.synth import Crack
@@ -21,7 +22,9 @@ def made(height=150, width=200, kept=((1, 2),), factor=1):
     for place in kept:
         scores[place] = 3.25
     thumb = np.full((-(-height // factor), -(-width // factor)), 120, np.uint8)
-    cells = largest(scores >= 0.5, G)[: -(-height // 32), : -(-width // 32)] * np.uint8(Reason.SCORE)
+    cells = largest(scores >= 0.5, G.block_px, G.stride_px)[: -(-height // 32), : -(-width // 32)] * np.uint8(
+        Reason.SCORE
+    )
     best = np.zeros(scores.shape, np.uint16)
     return ScanResult(grid, G, Decision(1, 1.0, 0.5), scores, best, cells, thumb, factor)
 

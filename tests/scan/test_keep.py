@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from aoienet.scan.keep import Reason, around, fused, largest, reasons
+from aoienet.cells import around, fused, largest
+from aoienet.scan.keep import Reason, reasons
 from aoienet.scan.quality import FAR, Quality
 from aoienet.scan.tiles import Geometry, block_grid
 
@@ -22,11 +23,17 @@ def grain(shape, seed=0):
 
 
 def test_scores_of_a_cell_are_the_mean_of_the_blocks_over_it():
-    assert fused(np.array([[0.0, 4.0]], np.float32), G).tolist() == [[0, 2, 4]] * 2
-    assert largest(np.array([[0.0, 4.0]], np.float32), G).tolist() == [[0, 4, 4]] * 2
-    assert fused(np.array([[1.0, 2.0]]), Geometry(32, 32, 0, 8)).tolist() == [[1, 2]]
-    thirds = fused(np.array([[0.0, 3.0]]), Geometry(48, 16, 0, 8))
+    assert fused(np.array([[0.0, 4.0]], np.float32), 64, 32).tolist() == [[0, 2, 4]] * 2
+    assert largest(np.array([[0.0, 4.0]], np.float32), 64, 32).tolist() == [[0, 4, 4]] * 2
+    assert fused(np.array([[1.0, 2.0]]), 32, 32).tolist() == [[1, 2]]
+    thirds = fused(np.array([[0.0, 3.0]]), 48, 16)
     assert thirds.shape == (3, 4) and thirds[0].tolist() == [0, 1.5, 1.5, 3]
+
+
+def test_the_value_around_a_cell_is_the_threshold_up_to_which_it_is_passed_on():
+    values = np.random.default_rng(3).normal(size=(6, 7))
+    for threshold in (-1.0, 0.0, 1.5):
+        np.testing.assert_array_equal(around(values) >= threshold, around(values >= threshold))
 
 
 def test_one_loud_block_is_outvoted_and_neighbours_are_rescued():

@@ -89,15 +89,36 @@ def _neu_cls(subject: Subject, root: Path, split: str, seed: int, tick: Callable
     return report
 
 
-def _blocks(
-    subject: Subject, pictures: Sequence[crack_blocks.Picture], text: str, tick: Callable[[int, int], None]
-) -> dict:
+def choose_threshold(
+    subject: Subject, root: Path, keep: float, seed: int = 0, tick: Callable[[int, int], None] | None = None
+) -> float:
+    """The largest threshold that passes on the share `keep` of the length of the cracks in photographs with masks: the validation
+    part of the folder that holds all block sets, or the test part of one set. Raises ValueError: other data, no crack in it."""
+    kind = layout(root, subject.classes)
+    if kind not in ("crack_blocks", "blocks"):
+        raise ValueError(f"a threshold is chosen on photographs with masks; {root} is {kind}")
+    root = Path(root).resolve()
+    pictures = (
+        crack_blocks.load(root, seed).val
+        if kind == "crack_blocks"
+        else crack_blocks.masked_part(root.parent, root.name, "test")
+    )
+    block, stride = _grid(subject)
+    scores = _scores(subject, pictures, tick or (lambda done, total: None))
+    return crack_blocks.passing_threshold(pictures, scores, block, stride, keep)
+
+
+def _grid(subject: Subject) -> tuple[int, int]:
     if subject.scan is None or subject.classes != crack_blocks.CLASSES:
         raise ValueError("a block set needs a scanning model with the classes clean and crack")
-    if not pictures:
-        raise ValueError("the block set holds no picture")
-    scan = subject.scan
-    block, stride = int(scan["block_px"]), int(scan["block_stride_px"])
+    return int(subject.scan["block_px"]), int(subject.scan["block_stride_px"])
+
+
+def _scores(
+    subject: Subject, pictures: Sequence[crack_blocks.Picture], tick: Callable[[int, int], None]
+) -> list[np.ndarray]:
+    """Log-odds [Hb, Wb] of the whole blocks of each picture."""
+    scan, (block, stride) = subject.scan or {}, _grid(subject)
     scores = []
     for picture in pictures:
         logits = subject.run(np.ascontiguousarray(picture.image_HW))
@@ -105,6 +126,17 @@ def _blocks(
         h, w = crack_blocks.block_labels(picture, picture.mask_HW, block, stride).shape
         scores.append(score[:h, :w])
         tick(len(scores), len(pictures))
+    return scores
+
+
+def _blocks(
+    subject: Subject, pictures: Sequence[crack_blocks.Picture], text: str, tick: Callable[[int, int], None]
+) -> dict:
+    block, stride = _grid(subject)
+    if not pictures:
+        raise ValueError("the block set holds no picture")
+    scan = subject.scan or {}
+    scores = _scores(subject, pictures, tick)
     masked = [i for i, p in enumerate(pictures) if p.kind == "masked"]
     known = [pictures[i] for i in masked], [scores[i] for i in masked]
     value, truth = crack_blocks.known_blocks(*known, block, stride)

@@ -1,6 +1,7 @@
 """The card of a packed model, in Markdown, from the training record in its header. Every number has its interval and its command."""
 
 import hashlib
+import re
 from typing import Any
 
 
@@ -57,16 +58,33 @@ def certificate_text(found: dict[str, Any]) -> str:
     ]
     head = (
         f"Certificate of the threshold, from {photos} test photographs that did not choose it. A crack (8-connected, 20 px or more) is found "
-        f"when a block that it touches is kept: {found['cracks'] - found['cracks_missed']} of {found['cracks']} are."
+        f"when {found['found_when']}: {found['cracks'] - found['cracks_missed']} of {found['cracks']} are. "
+        f"{percent(found['length_passed_on'])} of the length of the cracks is passed on."
     )
     return "\n".join([head, "", *lines, "", "It holds for photographs like these, not for other surfaces or cameras."])
 
 
-def certified(card_text: str, before: bytes, after: bytes, found: dict[str, Any]) -> str:
-    """The card of a model file that got a certificate and is otherwise the same."""
+AUC = "\nBlock AUC "
+
+
+def at_threshold(result: dict[str, Any], parts: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    """Everything that depends on the threshold. parts: what each test part gave."""
+    lines = [f"{AUC.strip()} {result['auc']:.4f}. At the shipped threshold:", "", *class_table(result["at_threshold"])]
+    return [*lines, "", *test_rows(parts), "", certificate_text(found)]
+
+
+def threshold_text(threshold: float, rule: str) -> str:
+    return f"threshold {threshold:.3f} (log-odds): {rule}"
+
+
+def certified(card_text: str, before: bytes, after: bytes, threshold: str, lines: list[str]) -> str:
+    """The card of a model file with another threshold or certificate and the same weights. threshold: from threshold_text, "" as it
+    was; lines: from at_threshold."""
     names = (f"{len(content):,} bytes, sha256 `{hashlib.sha256(content).hexdigest()}`" for content in (before, after))
-    kept = card_text.partition("\nCertificate of the threshold")[0].rstrip("\n")
-    return kept.replace(*names) + "\n\n" + certificate_text(found) + "\n"
+    kept = card_text.partition(AUC)[0].rstrip("\n").replace(*names)
+    if threshold:
+        kept = re.sub(r"threshold \S+ \(log-odds\).*", threshold, kept)
+    return "\n".join([kept, "", *lines, ""])
 
 
 def card(header: dict[str, Any], file_bytes: int, sha256: str) -> str:
@@ -91,9 +109,7 @@ def card(header: dict[str, Any], file_bytes: int, sha256: str) -> str:
         lines += [
             f"- blocks of {scan['block_px']} px every {scan['block_stride_px']} px; a decision sees {scan['halo_px']} px around; "
         ]
-        lines[-1] += (
-            f"threshold {scan['threshold']:.3f} (log-odds), chosen on validation photographs to keep {percent(recipe['blocks']['keep_recall'])} of their crack blocks"
-        )
+        lines[-1] += threshold_text(scan["threshold"], result["threshold_rule"])
     lines += [
         "",
         f"Accuracy on the test part: **{percent(result['accuracy'])}** ({result['correct']} of {result['count']}; ",
@@ -106,13 +122,5 @@ def card(header: dict[str, Any], file_bytes: int, sha256: str) -> str:
             "The intervals take decisions as independent; blocks of one photograph are not, so they are too narrow.",
         ]
     if "auc" in result:
-        lines += [
-            "",
-            f"Block AUC {result['auc']:.4f}. At the shipped threshold:",
-            "",
-            *class_table(result["at_threshold"]),
-        ]
-        lines += ["", *test_rows(result["test"])]
-    if "certificate" in meta:
-        lines += ["", certificate_text(meta["certificate"])]
+        lines += ["", *at_threshold(result, result["test"], meta["certificate"])]
     return "\n".join([*lines, ""])

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from aoienet.cells import largest
 from aoienet.files import OutputError
 from aoienet.measure import Piece, Settings, merge
 from aoienet.measure.classes import Classes, too_coarse
@@ -20,7 +21,7 @@ from aoienet.report.outputs import Findings, write_outputs
 from aoienet.report.records import Scale, columns, place_of, record
 from aoienet.report.tables import looked_share
 from aoienet.scan.cascade import Found, Stages
-from aoienet.scan.keep import largest
+from aoienet.scan.keep import cell_px
 from aoienet.scan.mask import SpooledMask
 from aoienet.scan.runner import ScanResult, shrink_factor
 from aoienet.scan.sources import GeoReference, SourceError, file_sha256, open_source
@@ -155,7 +156,7 @@ def settings_of(stages: Stages, settings: Settings) -> dict[str, Any]:
 
 def score_lookup(scores_HW: np.ndarray, geometry: Geometry) -> Callable[[np.ndarray], np.ndarray]:
     """Points [N, 2] (x, y) -> the largest log-odds of the blocks that cover each."""
-    cells, cell = largest(scores_HW, geometry), int(np.gcd(geometry.block_px, geometry.stride_px))
+    cells, cell = largest(scores_HW, geometry.block_px, geometry.stride_px), cell_px(geometry)
 
     def scores(points: np.ndarray) -> np.ndarray:
         x, y = (np.floor(np.asarray(points) + 0.5).astype(np.int64) // cell).T

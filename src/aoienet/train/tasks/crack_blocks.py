@@ -130,9 +130,11 @@ class CrackBlocksTask:
         r = self.recipe
         temperature, threshold = 1.0, 0.0
         if self.val:
-            score, truth = self._known(self.val, self.scores(net, self.val))
+            raw = self.scores(net, self.val)
+            score, truth = self._known(self.val, raw)
             temperature = metrics.fit_temperature(score, truth)
-            threshold = metrics.threshold_for_recall(score[truth == 1] / temperature, r.blocks.keep_recall)
+            scored = list(raw / temperature)
+            threshold = data.passing_threshold(self.val, scored, r.blocks.px, r.blocks.stride_px, r.blocks.keep_recall)
         scores = self.scores(net, self.test) / temperature
         masked = [i for i, p in enumerate(self.test) if p.source in data.MASKED]
         out: dict = {}
@@ -149,6 +151,6 @@ class CrackBlocksTask:
         return out | {
             "temperature": temperature,
             "threshold": threshold,
-            "keep_recall": r.blocks.keep_recall,
+            "threshold_rule": data.threshold_rule(r.blocks.keep_recall),
             "test": sources,
         }
