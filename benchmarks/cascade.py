@@ -62,7 +62,7 @@ def passed_on(stages: Stages, pixels: np.ndarray) -> np.ndarray:
         quality.add(rows)
 
     strip = Strip(Held(pixels), stages.run, stages.geometry, stages.decision, seen=see)
-    quality = Quality(strip.grid, stages.geometry, 0)
+    quality = Quality(strip.grid, stages.geometry, 0, stages.familiar)
     strip.score_to(strip.grid.rows)
     why = keep.reasons(strip.scores_HW, stages.decision.threshold, quality, 0, stages.geometry)
     cell = keep.cell_px(stages.geometry)

@@ -1,5 +1,7 @@
 """certify: counts missed cracks by photograph with a shipped model and writes them into the file and its card."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -7,8 +9,11 @@ from typer.testing import CliRunner
 
 from aoienet import weights
 from aoienet.cli import app
+from aoienet.cli._cascade import Request, open_stages
+from aoienet.data.datasets import crack_blocks
 from aoienet.deploy import format as aoie
 from aoienet.engine import Model
+from aoienet.familiar import Familiar
 
 
 def call(*words):
@@ -74,6 +79,59 @@ def test_a_threshold_chosen_anew(block_set, tmp_path):
     assert answer.exit_code == 1 and "at most 1" in answer.output and not (tmp_path / "x.aoie").exists()
 
 
+@pytest.fixture(scope="module")
+def all_sets(block_set, tmp_path_factory):
+    """The folder of all block sets: both masked ones, a few bricks, clean photographs."""
+    root = tmp_path_factory.mktemp("all")
+    rng = np.random.default_rng(1)
+
+    def save(path, shape=(256, 256)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.clip(rng.normal(130, 20, shape), 0, 255).astype(np.uint8)).save(path, quality=90)
+
+    for source in ("deepcrack256", "crack500_256"):
+        for part in ("test_img", "test_lab"):
+            shutil.copytree(block_set / part, root / source / part)
+        for k in range(12):
+            save(root / source / "train_img" / f"t{source}{k}.jpg")
+            (root / source / "train_lab").mkdir(exist_ok=True)
+            Image.new("L", (256, 256)).save(root / source / "train_lab" / f"t{source}{k}.png")
+    for k in range(0, 100, 10):
+        save(root / "brick_crack227" / "negative" / f"{k}.jpg", (227, 227))
+        save(root / "brick_crack227" / "positive" / f"{k}.jpg", (227, 227))
+    for name in ("DJI_0020", "DJI_0027"):
+        save(root / "large" / f"{name}.JPG", (300, 400))
+    for part in ("train", "val"):
+        save(root / "imagenette224" / part / "n1" / f"{part}.JPEG", (224, 260))
+    return root
+
+
+def test_the_folder_of_all_sets_gives_the_statistics_of_the_training_pictures_too(all_sets, tmp_path):
+    bare = tmp_path / "bare.aoie"
+    header, tensors = aoie.read(weights.locate("crack_blocks"))
+    aoie.write(bare, header | {"meta": {k: v for k, v in header["meta"].items() if k != "familiar"}}, tensors)
+    shutil.copy(weights.locate("crack_blocks").with_suffix(".md"), bare.with_suffix(".md"))
+    answer = call("certify", bare, "--data", all_sets, "-o", tmp_path / "mine.aoie")
+    assert answer.exit_code == 0, answer.output
+    found, after = aoie.read(tmp_path / "mine.aoie")
+    parts = crack_blocks.load(all_sets)
+    assert parts.val and found["meta"]["familiar"] == crack_blocks.familiar(parts.train, parts.val, 64, 32)
+    assert all(np.array_equal(tensors[name], after[name]) for name in tensors | after)
+    assert "Unfamiliar is a block" in answer.output
+    assert (tmp_path / "mine.md").read_text().count("Unfamiliar is a block") == 1
+    known = open_stages(Request(str(tmp_path / "mine.aoie"), segmenter=None)).familiar
+    assert known.limit == found["meta"]["familiar"]["limit"]
+    assert open_stages(Request(str(bare), segmenter=None)).familiar is None
+
+
+def test_a_file_with_wrong_statistics_is_refused_with_the_next_step(tmp_path):
+    header, tensors = aoie.read(weights.locate("crack_blocks"))
+    wrong = header["meta"]["familiar"] | {"around_px": 96}
+    aoie.write(tmp_path / "wrong.aoie", header | {"meta": header["meta"] | {"familiar": wrong}}, tensors)
+    answer = call("scan", tmp_path / "none.png", "--model", tmp_path / "wrong.aoie", "--out", tmp_path / "o")
+    assert answer.exit_code == 1 and "received 96" in answer.output and "aoienet certify" in answer.output
+
+
 def test_what_cannot_be_certified_says_so(block_set, tmp_path):
     answer = call("certify", "neu_cls", "--data", block_set, "-o", tmp_path / "x.aoie")
     assert answer.exit_code == 1 and "drops nothing" in answer.output
@@ -81,7 +139,9 @@ def test_what_cannot_be_certified_says_so(block_set, tmp_path):
     assert answer.exit_code == 1 and "block set" in answer.output and not (tmp_path / "x.aoie").exists()
 
 
-def test_shipped_scanning_models_carry_a_certificate_of_their_threshold():
+def test_shipped_scanning_models_carry_a_certificate_of_their_threshold_and_statistics():
     for name in ("crack_blocks", "crack_blocks_fast"):
         header = Model.open(weights.locate(name)).header
         assert header["meta"]["certificate"]["threshold"] == header["scan"]["threshold"]
+        known = Familiar.from_meta(header["meta"]["familiar"], 32, header["scan"]["halo_px"])
+        assert known.around_px == 64 and header["meta"]["familiar"]["quantile"] == 0.995

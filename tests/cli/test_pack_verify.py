@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -9,6 +10,7 @@ torch = pytest.importorskip("torch")
 
 from aoienet.cli import app  # noqa: E402
 from aoienet.engine import Model  # noqa: E402
+from aoienet.familiar import FEATURES  # noqa: E402
 from aoienet.train import networks, recipes, runs  # noqa: E402
 
 RESULT = {
@@ -48,6 +50,16 @@ RESULT = {
         "photographs_without_any_crack_found": 0,
         "photographs_without_any_crack_found_at_most": 0.139,
     },
+    "familiar": {
+        "features": list(FEATURES),
+        "around_px": 96,
+        "mean": [-2.0, -0.9, -0.6, 0.0, 0.0],
+        "inverse_covariance": np.eye(5).tolist(),
+        "limit": 28.4,
+        "quantile": 0.995,
+        "training": {"pictures": 1268, "blocks": 65959},
+        "validation": {"pictures": 73, "blocks": 3577},
+    },
 }
 
 
@@ -76,7 +88,7 @@ def test_pack_writes_file_and_card_and_verify_finds_no_differing_bit(run_folder,
     assert answer.exit_code == 0, answer.output
     model = Model.open(out)
     assert json.loads(answer.stdout)["sha256"] == model.sha256
-    assert model.scan["threshold"] == -0.5 and model.scan["halo_px"] == 64
+    assert model.scan["threshold"] == -0.5 and model.scan["halo_px"] == 96  # 64, were the statistics not wider
     text = out.with_suffix(".md").read_text()
     assert "75.00 %" in text and "by photograph" in text and "| clean | 2 |" in text
     assert "threshold -0.500 (log-odds): the largest of three" in text and "found when half of it is seen" in text
@@ -87,6 +99,8 @@ def test_pack_writes_file_and_card_and_verify_finds_no_differing_bit(run_folder,
     )
     meta = model.header["meta"]
     assert meta["certificate"] == RESULT["certificate"] and "certificate" not in meta["result"]
+    assert meta["familiar"] == RESULT["familiar"] and "familiar" not in meta["result"]
+    assert "99.50 % of the 3,577 blocks of 73 validation pictures: squared Mahalanobis distance above 28.4" in text
     answer = call("verify", out, run_folder, "--blocks", 100, "--full", 1, "--json")
     assert answer.exit_code == 0, answer.output
     document = json.loads(answer.stdout)

@@ -1,7 +1,11 @@
 """Rules, scales and settings of the outputs of a picture."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import tifffile
 from tests.scan import toy_cascade as toy
 
 from aoienet.measure.classes import load
@@ -52,6 +56,39 @@ def test_width_classes_and_warnings_reach_the_outputs(tmp_path):
     assert "width_class,width_class_at_least,width_class_at_most" in table[0] and len(table) > 1
     page = (tmp_path / "o" / "wall" / "report.html").read_text()
     assert "asks for" in page and "Class (ec2)" in page and '<th scope="col">Class</th>' in page
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
+def test_a_picture_that_is_mostly_unfamiliar_is_said_to_be_so_everywhere(tmp_path, share):
+    pixels = np.full((600, 400), 170, np.uint8)
+    pixels[:, : round(400 * share) // 4 * 4] = np.repeat(np.arange(round(400 * share) // 4) % 2 * 80 + 100, 4)
+    tifffile.imwrite(tmp_path / "wall.tif", pixels, tile=(256, 256))
+    (result,) = toy.run(tmp_path / "o", [tmp_path / "wall.tif"])
+    manifest = json.loads((tmp_path / "o" / "wall" / "manifest.json").read_text())
+    page = (tmp_path / "o" / "wall" / "report.html").read_text()
+    found = manifest["result"]["unfamiliar_share"]
+    assert (
+        found == result["area_unfamiliar_share"] == pytest.approx(share, abs=0.25 if share else 0)
+    )  # 64 px around blocks
+    assert bool(found) == bool(share)
+    warned = [w for w in result["warnings"] if "unlike the pictures" in w and "certificate" in w]
+    assert len(warned) == (share == 1) and manifest["warnings"] == result["warnings"]
+    assert ("do not hold here" in page) == (share == 1)
+    rows = (tmp_path / "o" / "wall" / "blocks.csv").read_text().splitlines()[1:]
+    assert sum("unfamiliar" in row for row in rows) >= share * len(rows)
+
+
+def test_a_file_without_statistics_calls_nothing_unfamiliar_and_the_report_says_so(tmp_path, monkeypatch):
+    known = toy.stages
+    monkeypatch.setattr(toy, "stages", lambda: replace(known(), familiar=None))
+    path = toy.write(tmp_path / "wall.tif", 600, 400)
+    (result,) = toy.run(tmp_path / "o", [path])
+    manifest = json.loads((tmp_path / "o" / "wall" / "manifest.json").read_text())
+    assert result["area_unfamiliar_share"] is None and manifest["result"]["unfamiliar_share"] is None
+    assert manifest["result"]["cells_by_reason"]["unlike the training pictures"] is None
+    assert "not looked for" in manifest["settings"]["unfamiliar_beyond"]
+    assert "not looked for: the model file has no statistics" in (tmp_path / "o" / "wall" / "report.html").read_text()
+    assert "unfamiliar" not in (tmp_path / "o" / "wall" / "blocks.csv").read_text()
 
 
 def test_a_broken_work_file_is_one_clear_error(tmp_path):

@@ -1,6 +1,7 @@
 """Tables, overlay and truth of a small scan made by hand."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,7 +48,22 @@ def test_a_block_at_the_threshold_is_kept():
     result.reasons_HW[:2, :2] = Reason.SCORE | Reason.BLURRED
     counts = tables.counts(result, ["clean", "crack"])
     assert counts["blocks_at_threshold"] == 1 and counts["cells_passed_on"] == 4
-    assert set(counts["cells_by_reason"].values()) == {4, 0}
+    assert counts["cells_by_reason"] == {
+        "score at or above the threshold": 4,
+        "beside such a cell": 0,
+        "too blurred to judge": 4,
+        "over-exposed": 0,
+        "under-exposed": 0,
+        "unlike the training pictures": None,
+    }
+
+
+def test_unfamiliar_cells_are_counted_only_where_they_were_looked_for():
+    result = made(height=128, width=128, kept=())
+    result.reasons_HW[:2, :2] = Reason.UNFAMILIAR
+    assert tables.reasons(result)["unlike the training pictures"] is None and tables.unfamiliar_share(result) is None
+    sought = replace(result, sought=True)
+    assert tables.reasons(sought)["unlike the training pictures"] == 4 and tables.unfamiliar_share(sought) == 0.25
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ class Reader(html.parser.HTMLParser):
 def page(name, cracks, *, scale=None, height=HEIGHT, width=WIDTH, mask=None, **changes):
     result, looked = scanned(height, width, mask)
     made = Page(
-        name, width, height, result.thumb, result.factor, looked, 32, cracks, scale or Scale(None, "no scale was given"),
+        name, width, height, result.thumb, result.factor, looked, np.zeros_like(looked), 32, cracks, scale or Scale(None, "no scale was given"),
         place_of(None), 1 - looked.mean(), [("File", name)], [("Name", "toy")], [], [("Threshold", "0.5")],
     )  # fmt: skip
     return replace(made, **changes)
@@ -148,6 +148,16 @@ def test_the_map_shades_exactly_what_was_not_looked_at(tmp_path):
         draw.rectangle((int(x), int(y), int(x) + int(w) - 1, int(y) + int(h) - 1), fill=1)
     want = ~np.kron(made.looked_HW, np.ones((32, 32), bool))[:HEIGHT, :WIDTH]
     np.testing.assert_array_equal(np.asarray(image), want)
+
+
+def test_the_map_shades_what_is_unlike_the_training_pictures_and_the_key_says_so(tmp_path):
+    made = page("wall.tif", [])
+    strange = np.zeros(made.looked_HW.shape, bool)
+    strange[2:4, 3:7] = True
+    reader = read(tmp_path, replace(made, unfamiliar_HW=strange, looked_HW=made.looked_HW | strange))
+    assert [a["d"] for a in reader.all("path") if a.get("class") == "strange"] == ["M96 64h128v64h-128z"]
+    assert "unlike the training pictures" in reader.text
+    assert "unlike the training pictures" not in read(tmp_path, made).text
 
 
 def test_a_crop_holds_the_pixels_around_the_crack(tmp_path):

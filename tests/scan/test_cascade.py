@@ -54,6 +54,8 @@ def test_units_cover_every_row_once_and_depend_on_the_size_alone():
 @pytest.mark.parametrize("order", [None, (2, 0, 1)])
 def test_units_in_any_order_give_the_whole_picture(path, small_units, monkeypatch, order):
     cut = looked(path, order)
+    unfamiliar = whole(cut, "reasons_HW") & Reason.UNFAMILIAR != 0
+    assert 0.005 < unfamiliar.mean() < 0.5 and not unfamiliar.all(axis=1).any()
     monkeypatch.setattr(cascade, "LEAST_ROWS", 4096)
     one = looked(path)
     assert len(cut) == 3 and len(one) == 1

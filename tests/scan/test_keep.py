@@ -1,18 +1,27 @@
 """What is passed on: fused scores, neighbours, and blocks that cannot be judged."""
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 
 from aoienet.cells import around, fused, largest
+from aoienet.familiar import Familiar
 from aoienet.scan.keep import Reason, reasons
-from aoienet.scan.quality import FAR, Quality
+from aoienet.scan.quality import Quality
 from aoienet.scan.tiles import Geometry, block_grid
+from aoienet.sums import FAR, of_picture
 
 G = Geometry(64, 32, 64, 8)
 
 
-def quality_of(pixels, geometry=G, step=37):
-    quality = Quality(block_grid(*pixels.shape[:2], geometry), geometry, 0)
+EVEN = Familiar(
+    64, (0.0,) * 5, tuple(tuple(row) for row in np.eye(5).tolist()), 3.0
+)  # grain is familiar, edges are not
+
+
+def quality_of(pixels, geometry=G, step=37, familiar=None):
+    quality = Quality(block_grid(*pixels.shape[:2], geometry), geometry, 0, familiar)
     for y in range(0, len(pixels), step):
         quality.add(pixels[y : y + step])
     return quality
@@ -63,31 +72,72 @@ def test_an_edge_out_of_focus_is_told_from_a_sharp_one(sigma, blurred):
     y, x = np.mgrid[:192, :192]
     edges = np.where((x // 24 + y // 24) % 2, 200.0, 60.0)
     pixels = np.rint(ndimage.gaussian_filter(edges, sigma)).astype(np.uint8)
-    soft = quality_of(pixels).blocks(0, 5)[2]
+    soft = quality_of(pixels).blocks(0, 5).blurred
     assert soft[1:4, 1:4].all() == blurred == soft[1:4, 1:4].any()
 
 
 def test_grain_and_bare_surfaces_are_not_called_blurred():
-    assert not quality_of(grain((192, 192))).blocks(0, 5)[2].any()
-    assert not quality_of(np.full((192, 192), 130, np.uint8)).blocks(0, 5)[2].any()
+    assert not quality_of(grain((192, 192))).blocks(0, 5).blurred.any()
+    assert not quality_of(np.full((192, 192), 130, np.uint8)).blocks(0, 5).blurred.any()
 
 
-def test_quality_does_not_depend_on_the_bands_and_sees_colour():
-    pixels = np.random.default_rng(1).integers(0, 256, (205, 331), dtype=np.uint8)
-    grid = block_grid(205, 331, G)
-    whole = [a.tobytes() for a in quality_of(pixels, step=10**6).blocks(0, grid.rows)]
+def streaks(height, width):
+    """Grain with a patch of broad streaks in the middle."""
+    pixels = grain((height, width))
+    y, x = height // 3 // 32 * 32, width // 3 // 32 * 32
+    patch = pixels[y : y + 160, x : x + 160]
+    patch[:] = 128 + 60 * np.sign(np.sin(np.arange(patch.shape[1]) / 5))
+    return pixels
+
+
+def test_what_is_unlike_the_training_pictures_is_passed_on_with_the_reason():
+    pixels = streaks(512, 512)
+    scores = np.full((15, 15), -9.0, np.float32)
+    assert not reasons(scores, 0.0, quality_of(pixels), 0, G).any()
+    why = reasons(scores, 0.0, quality_of(pixels, familiar=EVEN), 0, G)
+    assert (why[5:10, 5:10] == Reason.UNFAMILIAR).all() and set(np.unique(why)) == {0, Reason.UNFAMILIAR}
+    assert not why[0].any() and not why[:, 0].any() and not why[-1].any()
+
+
+def test_unfamiliar_is_what_the_statistics_of_whole_pictures_say():
+    pixels = streaks(320, 448)  # whole blocks, as of_picture takes them
+    found = quality_of(pixels, familiar=EVEN).blocks(0, 9).unfamiliar
+    want = EVEN.unlike(of_picture(pixels, 64, 32, 64))
+    np.testing.assert_array_equal(found, want)
+    assert 0 < want.mean() < 1
+
+
+def results(quality, row0, row1):
+    return [a.tobytes() for a in astuple(quality.blocks(row0, row1))]
+
+
+@pytest.mark.parametrize("familiar", [None, EVEN])
+def test_quality_does_not_depend_on_the_bands_and_sees_colour(familiar):
+    pixels = streaks(525, 331)
+    pixels[:70] = np.random.default_rng(1).integers(0, 256, (70, 331))
+    grid = block_grid(525, 331, G)
+    whole = results(quality_of(pixels, step=10**6, familiar=familiar), 0, grid.rows)
     for step in (1, 5, 64):
-        assert [a.tobytes() for a in quality_of(pixels, step=step).blocks(0, grid.rows)] == whole
-    late = Quality(grid, G, 40)
-    late.add(pixels[40:])
-    assert [a.tobytes() for a in late.blocks(2, grid.rows)] == [
-        a[2:].tobytes() for a in quality_of(pixels).blocks(0, grid.rows)
-    ]
+        assert results(quality_of(pixels, step=step, familiar=familiar), 0, grid.rows) == whole
+    for row0, top in ((2, 0), (4, 40), (9, 200)):
+        late = Quality(grid, G, top, familiar)
+        for y in range(top, 525, 50):
+            late.add(pixels[y : min(y + 50, 525)])
+        late.forget(row0)
+        assert results(late, row0, grid.rows) == results(quality_of(pixels, familiar=familiar), row0, grid.rows)
     colour = np.stack([pixels] * 3, axis=-1)
-    assert [a.tobytes() for a in quality_of(colour).blocks(0, grid.rows)] == whole
+    assert results(quality_of(colour, familiar=familiar), 0, grid.rows) == whole
+
+
+def test_rows_that_did_not_go_in_are_missed_and_not_guessed():
+    late = Quality(block_grid(320, 320, G), G, 96, EVEN)
+    late.add(grain((224, 320)))
+    with pytest.raises(ValueError, match="from row 64 on; the first that went in is row 96"):
+        late.blocks(4, 8)
+    assert late.blocks(5, 8).unfamiliar.shape == (3, 9)
 
 
 def test_cells_that_are_smaller_than_the_far_distance_work():
     geometry = Geometry(8, 4, 0, 4)
     pixels = np.full((40, 40), 255, np.uint8)
-    assert FAR > 4 and quality_of(pixels, geometry).blocks(0, 9)[0].all()
+    assert FAR > 4 and quality_of(pixels, geometry).blocks(0, 9).overexposed.all()

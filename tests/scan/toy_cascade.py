@@ -1,4 +1,5 @@
-"""A cascade in NumPy for tests: a first stage that fires on dark pixels and a segmenter that sees 7 px far. Picklable."""
+"""A cascade in NumPy for tests: a first stage that fires on dark pixels and knows the grain of these pictures, and a
+segmenter that sees 7 px far. Picklable."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ from unittest import mock
 import numpy as np
 import tifffile
 
+from aoienet import sums
+from aoienet.familiar import Familiar, fit
 from aoienet.measure import Settings
 from aoienet.report.finish import Options, finish
 from aoienet.scan.cascade import Stages
@@ -39,11 +42,18 @@ class Second:
         return np.where(dark, np.float32(0.9), np.float32(0.1))[16:-16, 16:-16]
 
 
+@functools.cache
+def familiar() -> Familiar:
+    """Statistics of two pictures with few lines: where lines stand close they are beyond them."""
+    known, held = ([sums.of_picture(picture(512, 512, seed, 2), 64, 32, 32)] for seed in (100, 101))
+    return Familiar.from_meta(fit(known, held, 32), 32, GEOMETRY.halo_px)
+
+
 def stages(second: bool = True) -> Stages:
     """What a worker opens."""
     segmenter = Second() if second else None
-    model = {"name": "toy", "sha256": "1" * 64}
-    return Stages(first, ["clean", "crack"], 1, GEOMETRY, Decision(1, 1.0, 0.0), segmenter, model, {"name": "toy"})
+    words = {"name": "toy", "sha256": "1" * 64}, {"name": "toy"}, {}
+    return Stages(first, ["clean", "crack"], 1, GEOMETRY, Decision(1, 1.0, 0.0), segmenter, *words, familiar())
 
 
 def plan(work: Path, **options) -> Plan:

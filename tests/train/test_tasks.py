@@ -68,6 +68,14 @@ def test_weak_loss_pulls_the_best_blocks_up(task):
     assert logits.grad[0, 1, :3].abs().sum() == 0
 
 
+def test_the_result_holds_the_statistics_of_training_pictures(task):
+    net = torch.nn.Sequential(torch.nn.AvgPool2d(64, 32), torch.nn.Conv2d(1, 2, 1))
+    found = task.result(net)["familiar"]
+    assert found == data.familiar(task.train, task.val, 64, 32)
+    assert found["training"] == {"pictures": 3, "blocks": 49 + 49 + 17 * 20} and found["around_px"] == 64
+    assert found["validation"] == {"pictures": 1, "blocks": 49}
+
+
 def test_wrong_grid_is_refused(task):
     with pytest.raises(ValueError, match="grid"):
         task.loss(torch.zeros(1, 2, 3, 3), torch.zeros(1, 7, 7, dtype=torch.long))

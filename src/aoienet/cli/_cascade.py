@@ -44,11 +44,13 @@ def open_stages(request: Request) -> Stages:
     """Both models; a worker calls it in its own process.
 
     Raises   StagesError: a model that is not for scanning, or another one than was asked for. UnknownModelError,
-             SegmentError, GeometryError, ValueError, OSError: no such model, a broken one.
+             SegmentError, GeometryError, FamiliarError, ValueError, OSError: no such model, a broken one.
     """
     from aoienet import weights
     from aoienet.engine import Model
+    from aoienet.familiar import Familiar
     from aoienet.scan.cascade import Stages
+    from aoienet.scan.keep import cell_px
     from aoienet.scan.runner import Decision
     from aoienet.scan.tiles import Geometry
     from aoienet.segment import load
@@ -64,6 +66,8 @@ def open_stages(request: Request) -> Stages:
     if segmenter is not None:
         _same_model(str(request.segmenter), request.segmenter_sha256, segmenter.sha256)
     entry, certificate = model.scan, _certificate(model.header)
+    geometry = Geometry.from_header(entry)
+    statistics = model.header.get("meta", {}).get("familiar")
     level = request.threshold
     if level is None:
         level = float(certificate.get("threshold", entry["threshold"]))
@@ -71,7 +75,7 @@ def open_stages(request: Request) -> Stages:
         run=model.run,
         classes=list(model.classes),
         channels=int(model.header["input"]["channels"]),
-        geometry=Geometry.from_header(entry),
+        geometry=geometry,
         decision=Decision(int(entry["defect"]), float(entry["temperature"]), level),
         segmenter=segmenter,
         model={"name": model.name, "sha256": model.sha256, "classes": list(model.classes)},
@@ -79,6 +83,7 @@ def open_stages(request: Request) -> Stages:
         if segmenter is None
         else {"name": segmenter.name, "sha256": segmenter.sha256, "threshold": segmenter.threshold},
         certificate=certificate if request.threshold is None else {},
+        familiar=None if statistics is None else Familiar.from_meta(statistics, cell_px(geometry), geometry.halo_px),
     )
 
 

@@ -1,4 +1,5 @@
-"""aoienet certify: what the threshold of a scanning model misses, measured and written into the model file. Needs no PyTorch."""
+"""aoienet certify: what the threshold of a scanning model misses, and what its training pictures look like, measured and
+written into the model file. Needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -17,7 +18,12 @@ def register(app: typer.Typer) -> None:
 
 def certify(
     model: Annotated[str, typer.Argument(help="A scanning model: an .aoie file or the name of one that ships.")],
-    data: Annotated[Path, typer.Option(help="Photographs with masks that chose neither weights nor threshold.")],
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="Photographs with masks that chose neither weights nor threshold; or the folder of all block sets, training pictures too."
+        ),
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The model file with its certificate.")],
     keep: Annotated[
         float | None,
@@ -29,7 +35,8 @@ def certify(
 ) -> None:
     """Count the cracks that the threshold misses, per photograph, and write the bounds into the file's header.
 
-    The weights stay as they are; a card beside the model is written again with the certificate in words.
+    From the folder of all block sets also the statistics of the training pictures, by which a scan tells blocks that are
+    unlike them. The weights stay as they are; a card beside the model is written again with both in words.
     """
     from dataclasses import replace
 
@@ -50,21 +57,23 @@ def certify(
         path, judged = weights.locate(model), subject(opened)
         before, card_path = path.read_bytes(), path.with_suffix(".md")
         header, tensors = format.parse(before)
-        said = ""
+        meta, said = header["meta"], ""
         if keep is not None and choose_on is not None:
             level = evaluate.choose_threshold(judged, choose_on, keep, tick=bar("choosing"))
             header["scan"]["threshold"], rule = level, threshold_rule(keep)
-            header["meta"]["result"] |= {"threshold": level, "threshold_rule": rule}
+            meta["result"] |= {"threshold": level, "threshold_rule": rule}
             said = card.threshold_text(level, rule)
             judged = replace(judged, scan=header["scan"])
         report = evaluate.evaluate(judged, data, tick=bar("pictures"))
-        found = report["certificate"]
-        header["meta"]["certificate"] = found
+        meta["certificate"] = report["certificate"]
+        statistics = evaluate.familiar(judged, data)
+        if statistics is not None:
+            meta["familiar"] = statistics
         if said:
-            header["meta"]["result"] |= {"at_threshold": report["at_threshold"], "test": report["sources"]}
+            meta["result"] |= {"at_threshold": report["at_threshold"], "test": report["sources"]}
         format.write(out, header, tensors)
         if card_path.is_file():
-            lines = card.at_threshold(report, report["sources"], found)
+            lines = card.at_threshold(report, report["sources"], meta)
             text = card.certified(card_path.read_text(encoding="utf-8"), before, out.read_bytes(), said, lines)
             out.with_suffix(".md").write_text(text, encoding="utf-8")
-    typer.echo(card.certificate_text(found))
+    typer.echo("\n\n".join(card.bounds(meta)))

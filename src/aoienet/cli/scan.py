@@ -307,21 +307,22 @@ def show(document: dict[str, Any], out: Path) -> None:
     lines = []
     for e in document["inputs"]:
         if e["status"] != "done":
-            lines.append([Path(e["input"]).name, e["status"], "", "", "", ""])
+            lines.append([Path(e["input"]).name, e["status"], "", "", "", "", ""])
             continue
         unit = "mm" if "length_mm" in e else "px"
-        widest = e[f"width_max_{unit}"]
+        widest, strange = e[f"width_max_{unit}"], e["area_unfamiliar_share"]
         lines.append(
             [
                 Path(e["input"]).name,
                 f"{e['width_px']}x{e['height_px']}",
                 f"{100 * e['area_dropped_share']:.1f} %",
+                "not looked for" if strange is None else f"{100 * strange:.1f} %",
                 e["cracks"],
                 f"{e[f'length_{unit}']:.0f} {unit}",
                 "" if widest is None else f"{widest:.3g} {unit}",
             ]
         )
-    _common.print_table(["picture", "px", "dropped", "cracks", "length", "greatest width"], lines)
+    _common.print_table(["picture", "px", "dropped", "unfamiliar", "cracks", "length", "greatest width"], lines)
     for warning in dict.fromkeys(w for e in document["inputs"] for w in e.get("warnings", [])):
         print(f"warning: {warning}")
     run = document["run"]

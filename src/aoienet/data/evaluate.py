@@ -10,6 +10,7 @@ import numpy as np
 
 from aoienet.data import metrics
 from aoienet.data.datasets import crack_blocks, neu_cls, read_grey
+from aoienet.familiar import AROUND_PX
 
 Run = Callable[[np.ndarray], np.ndarray]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
@@ -53,6 +54,16 @@ def evaluate(
     work = {"neu_cls": _neu_cls, "crack_blocks": _all_blocks, "blocks": _one_block_set, "folders": _folders}
     report = work[kind](subject, Path(root), split, seed, tick or (lambda done, total: None))
     return {"layout": kind, **report}
+
+
+def familiar(subject: Subject, root: Path, seed: int = 0) -> dict | None:
+    """meta.familiar of a scanning model where the folder holds the pictures that it was trained on; else None."""
+    if subject.scan is None or layout(root, subject.classes) != "crack_blocks":
+        return None
+    parts = crack_blocks.load(Path(root), seed)
+    block, stride = int(subject.scan["block_px"]), int(subject.scan["block_stride_px"])
+    around = min(AROUND_PX, int(subject.scan["halo_px"]))
+    return crack_blocks.familiar(parts.train, parts.val, block, stride, around)
 
 
 def _class(subject: Subject, image: np.ndarray) -> int:

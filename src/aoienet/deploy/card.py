@@ -64,13 +64,33 @@ def certificate_text(found: dict[str, Any]) -> str:
     return "\n".join([head, "", *lines, "", "It holds for photographs like these, not for other surfaces or cameras."])
 
 
+def familiar_text(found: dict[str, Any]) -> str:
+    """Which blocks count as unlike the training pictures."""
+    training, held = found["training"], found["validation"]
+    return (
+        f"Unfamiliar is a block whose texture ({', '.join(found['features'])}, the block and {found['around_px']} px around it) is further "
+        f"from that of the {training['blocks']:,} blocks of {training['pictures']:,} training pictures than {percent(found['quantile'])} of "
+        f"the {held['blocks']:,} blocks of {held['pictures']:,} validation pictures: squared Mahalanobis distance above {found['limit']:.4g}. "
+        "A scan passes it on with the reason; aoienet/familiar.py says what the statistics are."
+    )
+
+
+def bounds(meta: dict[str, Any]) -> list[str]:
+    """What a header says about where the model can be trusted, as paragraphs."""
+    makers = {"certificate": certificate_text, "familiar": familiar_text}
+    return [make(meta[name]) for name, make in makers.items() if name in meta]
+
+
 AUC = "\nBlock AUC "
 
 
-def at_threshold(result: dict[str, Any], parts: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    """Everything that depends on the threshold. parts: what each test part gave."""
+def at_threshold(result: dict[str, Any], parts: dict[str, Any], meta: dict[str, Any]) -> list[str]:
+    """Everything that depends on the threshold, and where the model can be trusted. parts: what each test part gave."""
     lines = [f"{AUC.strip()} {result['auc']:.4f}. At the shipped threshold:", "", *class_table(result["at_threshold"])]
-    return [*lines, "", *test_rows(parts), "", certificate_text(found)]
+    lines += ["", *test_rows(parts)]
+    for paragraph in bounds(meta):
+        lines += ["", paragraph]
+    return lines
 
 
 def threshold_text(threshold: float, rule: str) -> str:
@@ -122,5 +142,5 @@ def card(header: dict[str, Any], file_bytes: int, sha256: str) -> str:
             "The intervals take decisions as independent; blocks of one photograph are not, so they are too narrow.",
         ]
     if "auc" in result:
-        lines += ["", *at_threshold(result, result["test"], meta["certificate"])]
+        lines += ["", *at_threshold(result, result["test"], meta)]
     return "\n".join([*lines, ""])

@@ -432,11 +432,11 @@ def halo_px(net: BinaryNet, window_px: int, block_stride_px: int) -> int:
 def pack(net: BinaryNet, info: dict[str, Any], name: str) -> tuple[dict[str, Any], dict[str, Array]]:
     """(header, tensors) of a trained run; `info` as train.load_run gives it (classes, transform, scan, recipe, result)."""
     g = graph_of(net)
-    scan = info["scan"]
-    if scan is not None:
-        scan = scan | {"halo_px": halo_px(net, info["transform"]["window_px"], scan["block_stride_px"])}
-    result = dict(info["result"])
+    scan, result = info["scan"], dict(info["result"])
     meta = {"network": info["model_name"], "recipe": info["recipe"], "result": result}
-    if "certificate" in result:
-        meta["certificate"] = result.pop("certificate")
+    meta |= {name: result.pop(name) for name in ("certificate", "familiar") if name in result}
+    if scan is not None:
+        halo = halo_px(net, info["transform"]["window_px"], scan["block_stride_px"])
+        # a tile must hold what the statistics of a block are taken from, even where the network sees less
+        scan = scan | {"halo_px": max(halo, meta.get("familiar", {}).get("around_px", 0))}
     return header_of(net, g, name, info["classes"], info["transform"], scan, meta), g.tensors

@@ -19,7 +19,7 @@ from aoienet.measure import Piece, Settings, merge
 from aoienet.measure.classes import Classes, too_coarse
 from aoienet.report.outputs import Findings, write_outputs
 from aoienet.report.records import Scale, columns, place_of, record
-from aoienet.report.tables import looked_share
+from aoienet.report.tables import looked_share, unfamiliar_share
 from aoienet.scan.cascade import Found, Stages
 from aoienet.scan.keep import cell_px
 from aoienet.scan.mask import SpooledMask
@@ -29,6 +29,7 @@ from aoienet.scan.tiles import Geometry, block_grid
 from aoienet.scan.work import Picture, Plan
 
 ONLY_FIRST = "Only the first stage was run: no crack was segmented or measured, the marked areas are suspicions."
+MOSTLY = 0.5  # share of the area from which on a picture as a whole is called unfamiliar
 COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq,
 }  # fmt: skip
@@ -119,7 +120,7 @@ def finish(stages: Stages, plan: Plan, picture: Picture, units: list[Path]) -> d
             second_stage=stages.second_stage,
             settings=settings_of(stages, plan.settings),
             certificate=stages.certificate,
-            warnings=_warnings(stages, options, scale),
+            warnings=_warnings(stages, options, scale, first),
         )
         write_outputs(picture.folder, findings)
     return _summary(options, picture, findings, geo)
@@ -149,6 +150,9 @@ def settings_of(stages: Stages, settings: Settings) -> dict[str, Any]:
         "block_stride_px": geometry.stride_px,
         "halo_px": geometry.halo_px,
         "blur_px": settings.blur_px,
+        "unfamiliar_beyond": "not looked for: the model file has no statistics of its training pictures"
+        if stages.familiar is None
+        else {"limit": stages.familiar.limit, "around_px": stages.familiar.around_px},
         "gap_px": settings.gap_px,
         "least_area_px": settings.least_area_px,
     }
@@ -178,7 +182,8 @@ def _together(
         pieces += found.pieces
     whole = {name: np.concatenate(parts) for name, parts in rows.items()}
     grid = block_grid(*size_hw, stages.geometry)
-    result = ScanResult(grid, stages.geometry, stages.decision, factor=shrink_factor(*size_hw), **whole)
+    sought = stages.familiar is not None
+    result = ScanResult(grid, stages.geometry, stages.decision, factor=shrink_factor(*size_hw), sought=sought, **whole)
     return result, pieces
 
 
@@ -192,8 +197,14 @@ def _units(paths: list[Path]) -> Iterator[Found]:
             ) from None
 
 
-def _warnings(stages: Stages, options: Options, scale: Scale) -> list[str]:
+def _warnings(stages: Stages, options: Options, scale: Scale, first: ScanResult) -> list[str]:
     made = []
+    share = unfamiliar_share(first)
+    if share is not None and share >= MOSTLY:
+        made.append(
+            f"{100 * share:.0f} % of the area looks unlike the pictures that the first stage was trained on: its certificate and its "
+            "scores do not hold here, and all of this area was passed on. Look at the picture by hand, or train on such surfaces."
+        )
     if stages.segmenter is None:
         made.append(ONLY_FIRST)
     if options.classes is not None and scale.classes is None:
@@ -214,9 +225,14 @@ def _summary(options: Options, picture: Picture, found: Findings, geo: GeoRefere
         "height_px": picture.height,
         "megapixels": round(picture.width * picture.height / 1e6, 3),
         "area_dropped_share": round(1 - looked_share(found.first), 6),
+        "area_unfamiliar_share": _rounded(unfamiliar_share(found.first)),
         "cracks": len(found.cracks),
         f"length_{unit}": round(sum(r[f"length_{unit}"] for r in records), 3),
         f"width_max_{unit}": widest,
         "rule_met": None if options.rule is None else options.rule.holds(records),
         "warnings": list(found.warnings),
     }
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 6)

@@ -18,7 +18,7 @@ from aoienet.report.page import Page, write_page
 from aoienet.report.pyramid import Rows
 from aoienet.report.records import Place, Scale, place_of
 from aoienet.report.slide import write_slide
-from aoienet.report.tables import counts, looked_share, reasons, write_blocks
+from aoienet.report.tables import counts, looked_share, reasons, unfamiliar, unfamiliar_share, write_blocks
 from aoienet.report.thumbnail import write_thumbnail
 from aoienet.scan.keep import cell_px
 from aoienet.scan.runner import ScanResult
@@ -26,6 +26,9 @@ from aoienet.scan.sources import Source, open_source
 
 if TYPE_CHECKING:
     from aoienet.measure.crack import Crack
+
+
+NOT_SOUGHT = "not looked for: the model file has no statistics of its training pictures"
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ def write_outputs(out: Path, found: Findings) -> dict[str, Any]:
         )
         write_thumbnail(out / "thumbnail.png", found.first, found.cracks)
         write_page(out / "report.html", _page(found, source, place), source)
+        share = unfamiliar_share(found.first)
         document = {
             "picture": picture_facts(source, found.sha256),
             "model": found.model,
@@ -82,6 +86,7 @@ def write_outputs(out: Path, found: Findings) -> dict[str, Any]:
             "result": {
                 **counts(found.first, found.classes),
                 "looked_at_share": round(looked_share(found.first), 6),
+                "unfamiliar_share": None if share is None else round(share, 6),
                 "cracks": len(found.cracks),
             },
             "warnings": list(found.warnings),
@@ -113,6 +118,7 @@ def _page(found: Findings, source: Source, place: Place) -> Page:
         thumb=found.first.thumb,
         factor=found.first.factor,
         looked_HW=found.first.reasons_HW != 0,
+        unfamiliar_HW=unfamiliar(found.first),
         cell_px=cell_px(found.first.geometry),
         cracks=found.cracks,
         scale=found.scale,
@@ -124,7 +130,8 @@ def _page(found: Findings, source: Source, place: Place) -> Page:
         certificate=_words(found.certificate),
         settings=_words(found.settings),
         reasons=[
-            (reason, f"{n} cells of {cell_px(found.first.geometry)} px") for reason, n in reasons(found.first).items()
+            (reason, NOT_SOUGHT if n is None else f"{n} cells of {cell_px(found.first.geometry)} px")
+            for reason, n in reasons(found.first).items()
         ],
         warnings=found.warnings,
         versions=[("aoienet", __version__)],

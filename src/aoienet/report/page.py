@@ -37,7 +37,7 @@ class Page:
     """What the report says, in words and numbers that are ready to print.
 
     thumb: the picture made smaller by `factor`, uint8 [h, w] or [h, w, 3]. looked_HW: bool, cells of cell_px pixels
-    that the second stage looked at. warnings: what a reader must know before trusting the numbers.
+    that the second stage looked at; unfamiliar_HW: those of them that look unlike the training pictures. warnings: what a reader must know before trusting the numbers.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Page:
     thumb: np.ndarray
     factor: int
     looked_HW: np.ndarray
+    unfamiliar_HW: np.ndarray
     cell_px: int
     cracks: Sequence[Crack]
     scale: Scale
@@ -160,7 +161,8 @@ def _pieces(page: Page, ranked: Sequence[Crack]) -> list[dict[str, Any]]:
             {
                 "box": (x0, y0, x1 - x0, y1 - y0),
                 "image": _jpeg(shrink(small, step)),
-                "unlooked": _unlooked(page, (x0, y0, x1, y1)),
+                "unlooked": _area(page, np.logical_not(page.looked_HW), (x0, y0, x1, y1)),
+                "unfamiliar": _area(page, page.unfamiliar_HW, (x0, y0, x1, y1)),
                 "lines": [(c.id, [_svg(p, span / MAP_PX) for p in c.paths_px]) for c in inside],
                 "marks": [_mark(c, (x0, y0), span) for c in inside[:MARKED]],
                 "cracks": len(inside),
@@ -193,15 +195,16 @@ def _mark(crack: Crack, corner: tuple[int, int], span: int) -> dict[str, Any]:
     return {"id": crack.id, "frame": (x, y, x1 - x, y1 - y), "x": f"{text_x:.1f}", "y": f"{baseline:.1f}"}
 
 
-def _unlooked(page: Page, box: tuple[int, int, int, int]) -> str:
-    """An SVG path of the cells that nobody looked at, runs of a row joined and equal rows stacked."""
+def _area(page: Page, marked_HW: np.ndarray, box: tuple[int, int, int, int]) -> str:
+    """An SVG path of the marked cells, runs of a row joined and equal rows stacked; cells too small to be seen are joined,
+    and marked where all of them are."""
     x0, y0, x1, y1 = box
     grain = max(page.cell_px, page.cell_px * (max(x1 - x0, y1 - y0) // (400 * page.cell_px)))
     k = grain // page.cell_px
     first, last, left, right = y0 // page.cell_px, -(-y1 // page.cell_px), x0 // page.cell_px, -(-x1 // page.cell_px)
-    cells = page.looked_HW[first:last, left:right]
-    cells = np.pad(cells, ((0, -len(cells) % k), (0, -cells.shape[1] % k)))
-    blank = np.logical_not(cells.reshape(len(cells) // k, k, -1, k).any(axis=(1, 3)))
+    cells = marked_HW[first:last, left:right]
+    cells = np.pad(cells, ((0, -len(cells) % k), (0, -cells.shape[1] % k)), constant_values=True)
+    blank = np.logical_and.reduce(cells.reshape(len(cells) // k, k, -1, k), axis=(1, 3))
     parts, start = [], 0
     for i in range(1, len(blank) + 1):
         if i < len(blank) and (blank[i] == blank[start]).all():

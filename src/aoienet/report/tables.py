@@ -57,17 +57,32 @@ def counts(result: ScanResult, classes: Sequence[str]) -> dict:
     }
 
 
-def reasons(result: ScanResult) -> dict[str, int]:
-    """Cells passed on, by reason; a cell may have several."""
-    return {words: int((result.reasons_HW & int(reason) != 0).sum()) for reason, words in WORDS.items()}
+def reasons(result: ScanResult) -> dict[str, int | None]:
+    """Cells passed on, by reason; a cell may have several. None: was not looked for."""
+    found: dict[str, int | None] = {w: int((result.reasons_HW & int(r) != 0).sum()) for r, w in WORDS.items()}
+    return found if result.sought else found | {WORDS[Reason.UNFAMILIAR]: None}
 
 
 def looked_share(result: ScanResult) -> float:
     """Share of the picture's area inside cells that were passed on."""
-    looked, cell = result.reasons_HW != 0, cell_px(result.geometry)
-    heights = np.clip(result.grid.height - np.arange(looked.shape[0]) * cell, 0, cell)
-    widths = np.clip(result.grid.width - np.arange(looked.shape[1]) * cell, 0, cell)
-    return float(heights @ looked.astype(np.int64) @ widths) / (result.grid.height * result.grid.width)
+    return _area_share(result, result.reasons_HW != 0)
+
+
+def unfamiliar(result: ScanResult) -> np.ndarray:
+    """True where a cell was passed on as unlike the training pictures."""
+    return np.asarray(result.reasons_HW & int(Reason.UNFAMILIAR) != 0)
+
+
+def unfamiliar_share(result: ScanResult) -> float | None:
+    """Share of the picture's area inside such cells; None: they were not looked for."""
+    return _area_share(result, unfamiliar(result)) if result.sought else None
+
+
+def _area_share(result: ScanResult, cells: np.ndarray) -> float:
+    cell = cell_px(result.geometry)
+    heights = np.clip(result.grid.height - np.arange(cells.shape[0]) * cell, 0, cell)
+    widths = np.clip(result.grid.width - np.arange(cells.shape[1]) * cell, 0, cell)
+    return float(heights @ cells.astype(np.int64) @ widths) / (result.grid.height * result.grid.width)
 
 
 def _quoted(text: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from aoienet.familiar import Familiar
 from aoienet.measure import Piece, Rectangle, Settings, Window, cells, measure_piece, window_of
 from aoienet.measure.store import from_arrays, to_arrays
 from aoienet.scan.keep import cell_px, reasons
@@ -33,7 +34,8 @@ LEAST_ROWS = 2048  # of a unit: its surroundings would else be a large part of t
 
 @dataclass(frozen=True)
 class Stages:
-    """The opened models. segmenter None: the first stage alone. model, second_stage, certificate: what a manifest says."""
+    """The opened models. segmenter None: the first stage alone. familiar None: the model file has no statistics of its
+    training pictures. model, second_stage, certificate: what a manifest says."""
 
     run: Run
     classes: Sequence[str]
@@ -44,6 +46,7 @@ class Stages:
     model: dict[str, Any] = field(default_factory=dict)
     second_stage: dict[str, Any] = field(default_factory=dict)
     certificate: dict[str, Any] = field(default_factory=dict)
+    familiar: Familiar | None = None
 
 
 Open = Callable[[], Stages]  # must be picklable: a worker opens its own
@@ -188,7 +191,7 @@ class Looker:
             threads=self._threads,
             seen=lambda y, pixels: self._see(y, pixels),
         )
-        self._quality = Quality(strip.grid, stages.geometry, strip.top_px)
+        self._quality = Quality(strip.grid, stages.geometry, strip.top_px, stages.familiar)
         self._thumb = _Thumb(self.source, strip.top_px)
         self._strip = strip
         return strip

@@ -1,7 +1,7 @@
 """Which part of a picture is passed on to the second stage, and why.
 
 Passed on is a cell (aoienet.cells) whose fused score reaches the threshold; its 8 neighbours; and every cell of a block
-that is too badly photographed to be judged.
+that is too badly photographed, or too unlike the training pictures, to be judged.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class Reason(IntFlag):
     BLURRED = 4
     OVEREXPOSED = 8
     UNDEREXPOSED = 16
+    UNFAMILIAR = 32
 
     @property
     def words(self) -> str:
@@ -36,6 +37,7 @@ WORDS = {
     Reason.BLURRED: "too blurred to judge",
     Reason.OVEREXPOSED: "over-exposed",
     Reason.UNDEREXPOSED: "under-exposed",
+    Reason.UNFAMILIAR: "unlike the training pictures",
 }
 
 
@@ -46,8 +48,13 @@ def reasons(scores_HW: np.ndarray, threshold: float, quality: Quality, row0: int
     hit = fused(scores_HW, *sizes) >= threshold
     out = np.where(hit, Reason.SCORE, 0).astype(np.uint8)
     out[around(hit) & ~hit] |= np.uint8(Reason.NEIGHBOUR)
-    light, dark, soft = quality.blocks(row0, row0 + len(scores_HW))
-    for found, reason in ((soft, Reason.BLURRED), (light, Reason.OVEREXPOSED), (dark, Reason.UNDEREXPOSED)):
+    unjudged = quality.blocks(row0, row0 + len(scores_HW))
+    for found, reason in (
+        (unjudged.blurred, Reason.BLURRED),
+        (unjudged.overexposed, Reason.OVEREXPOSED),
+        (unjudged.underexposed, Reason.UNDEREXPOSED),
+        (unjudged.unfamiliar, Reason.UNFAMILIAR),
+    ):
         if found.any():
             out[largest(found, *sizes)] |= np.uint8(reason)
     return out

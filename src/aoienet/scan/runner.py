@@ -42,7 +42,7 @@ class ScanResult:
 
     scores_HW: float32 log-odds of defect; best_HW: index of the best class that is not defect; reasons_HW: uint8 [Hc,
     Wc], why a cell was passed on (bits of aoienet.scan.keep.Reason), 0 where it was dropped; thumb: picture scaled down
-    by `factor`.
+    by `factor`; sought: unfamiliar blocks were looked for.
     """
 
     grid: Grid
@@ -53,6 +53,7 @@ class ScanResult:
     reasons_HW: np.ndarray
     thumb: np.ndarray
     factor: int
+    sought: bool = False
 
     @property
     def kept_HW(self) -> np.ndarray:

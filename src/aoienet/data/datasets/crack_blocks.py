@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from aoienet import cells
+from aoienet import cells, sums
 from aoienet.data import splits
 from aoienet.data.datasets import digest, folder, read_grey
 from aoienet.data.masks import FOUND_SHARE, LEAST_CRACK_PX, skeleton
+from aoienet.familiar import AROUND_PX, fit
 
 NAME = "crack_blocks"
 CLASSES = ("clean", "crack")
@@ -258,6 +260,22 @@ def certificate(
         "photographs_without_any_crack_found": none,
         "photographs_without_any_crack_found_at_most": metrics.miss_bound(none, len(photos)),
     }
+
+
+def familiar(
+    training: Sequence[Picture],
+    validation: Sequence[Picture],
+    block_px: int,
+    stride_px: int,
+    around_px: int = AROUND_PX,
+) -> dict[str, Any]:
+    """meta.familiar of a model file: what the blocks of training pictures look like, with around_px (rounded down to whole
+    cells) on each side, and the limit from validation."""
+    around = around_px - around_px % int(np.gcd(block_px, stride_px))
+    seen, held = (
+        [sums.of_picture(p.image_HW, block_px, stride_px, around) for p in part] for part in (training, validation)
+    )
+    return fit(seen, held, around)
 
 
 def known_blocks(

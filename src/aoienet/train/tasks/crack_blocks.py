@@ -147,6 +147,8 @@ class CrackBlocksTask:
             out["at_threshold"] = at
             pictures, found = [self.test[i] for i in masked], list(scores[masked])
             out["certificate"] = data.certificate(pictures, found, threshold, r.blocks.px, r.blocks.stride_px)
+        if self.val:
+            out["familiar"] = data.familiar(self.train, self.val, r.blocks.px, r.blocks.stride_px)
         sources = data.score_parts(self.test, list(scores), threshold, r.blocks.px, r.blocks.stride_px)
         return out | {
             "temperature": temperature,
