@@ -80,6 +80,7 @@ def test_a_block_has_the_same_distance_in_any_company(known):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        ({"features": 5}, "features must be contrast_1.*received 5"),
         ({"features": list(FEATURES[:3])}, "features must be contrast_1"),
         ({"around_px": 96}, "at most halo_px=64; received 96"),
         ({"around_px": 40}, "multiple of 32"),
@@ -96,6 +97,11 @@ def test_statistics_that_say_nothing_are_refused_with_the_next_step(entry, chang
     with pytest.raises(FamiliarError, match=words) as error:
         Familiar.from_meta(entry | change, 32, 64)
     assert "aoienet certify" in str(error.value)
+
+
+def test_an_entry_that_is_no_table_is_refused():
+    with pytest.raises(FamiliarError, match="received None"):
+        Familiar.from_meta([1, 2], 32, 64)
 
 
 def test_statistics_need_blocks():

@@ -13,7 +13,7 @@ distance from the training blocks is beyond a quantile of that of validation blo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,13 +74,13 @@ class Familiar:
         return np.asarray(self.distance(sums) > self.limit)
 
     @classmethod
-    def from_meta(cls, entry: Mapping[str, Any], cell_px: int, halo_px: int) -> Familiar:
+    def from_meta(cls, entry: Any, cell_px: int, halo_px: int) -> Familiar:
         """The statistics of a model file's meta.familiar (docs/format.md).
 
         Raises   FamiliarError: not the features of this version, or numbers that say nothing.
         """
-        names, around = tuple(entry.get("features", ())), entry.get("around_px")
-        if names != FEATURES:
+        names, around = (entry.get(k) if isinstance(entry, dict) else None for k in ("features", "around_px"))
+        if names != list(FEATURES):
             raise FamiliarError(f"meta.familiar.features must be {', '.join(FEATURES)}; received {names}: {NEXT}")
         if type(around) is not int or around < 0 or around % cell_px or around > halo_px:
             raise FamiliarError(
@@ -97,7 +97,7 @@ class Familiar:
         if not good:
             raise FamiliarError(
                 f"meta.familiar must hold {len(FEATURES)} finite means, a symmetric positive definite inverse covariance and a limit above "
-                f"0; received {dict(entry)}: {NEXT}"
+                f"0; received {entry}: {NEXT}"
             )
         return cls(around, tuple(mean.tolist()), tuple(map(tuple, inverse.tolist())), limit)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from scipy import ndimage
 from tests.deploy import tiny_models
 from typer.testing import CliRunner
 
@@ -208,6 +209,19 @@ def test_dry_run_tells_frames_memory_and_time_and_writes_nothing(wall, tmp_path)
     document = json.loads(done.stdout)
     assert document["pictures"][0]["blocks"] == 11 * 15 and document["memory_mib"] > 100 and document["seconds"] >= 0
     assert "core s" in call("scan", wall, "--out", tmp_path / "o", "--dry-run").stdout and not (tmp_path / "o").exists()
+
+
+def test_a_surface_of_another_kind_is_said_to_be_unfamiliar_before_and_after_the_scan(model, tmp_path):
+    rng = np.random.default_rng(0)
+    streaks = ndimage.gaussian_filter1d(rng.normal(size=(320, 400)), 12, axis=1)
+    pixels = np.clip(130 + 8 * streaks / streaks.std() + rng.normal(0, 1.5, streaks.shape), 0, 255).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "steel.png")
+    words = ("scan", tmp_path / "steel.png", *FIRST)
+    assert "if 100 % of the area is passed on" in call(*words, "--out", tmp_path / "o", "--dry-run").stdout
+    done = call(*words, "--out", tmp_path / "o")
+    assert "100.0 %" in done.stdout and "warning: 100 % of the area looks unlike the pictures" in done.stdout
+    plain = call(*words, "--out", tmp_path / "p", "--model", model)
+    assert "not looked for" in plain.stdout and "unlike the pictures" not in plain.stdout
 
 
 def test_shards_merge_to_the_result_of_one_scan(model, tmp_path, monkeypatch):

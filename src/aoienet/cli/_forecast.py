@@ -108,7 +108,8 @@ def _of_picture(picture: Picture, stages: Stages, speed: Speed | None) -> dict[s
 
 def _tried(pictures: list[Picture], stages: Stages) -> Speed | None:
     """Both stages on some parts of the largest picture."""
-    from aoienet.cells import around, fused
+    from aoienet.scan.keep import reasons
+    from aoienet.scan.quality import Quality
     from aoienet.scan.runner import log_odds
     from aoienet.scan.sources import SourceError, open_source
     from aoienet.scan.tiles import block_grid
@@ -137,11 +138,9 @@ def _tried(pictures: list[Picture], stages: Stages) -> Speed | None:
         took, logits = _timed(functools.partial(stages.run, padded))
         seconds, px = seconds + took, px + part.shape[0] * part.shape[1]
         scores = log_odds(logits, stages.decision.defect, stages.decision.temperature)
-        shares.append(
-            around(
-                fused(scores, stages.geometry.block_px, stages.geometry.stride_px) >= stages.decision.threshold
-            ).mean()
-        )
+        quality = Quality(grid, stages.geometry, 0, stages.familiar)
+        quality.add(part)
+        shares.append((reasons(scores, stages.decision.threshold, quality, 0, stages.geometry) != 0).mean())
     if not parts:
         return None
     return Speed(px / max(seconds, 1e-9), _second_speed(stages, parts[0]), float(np.mean(shares)))
