@@ -82,3 +82,13 @@ def test_cracks_are_drawn_in_a_ground_of_the_caller_s_own():
     assert truth.sum() > 100 and marked.band(0, 300)[truth].mean() < 135
     assert (marked.band(0, 300)[~truth] > 140).mean() > 0.9
     assert [c.length_px for c in synth.surface(300, 400, 3, cracks=2).cracks] == [c.length_px for c in cracks]
+
+
+def test_the_joints_are_told_where_they_are_drawn():
+    made = synth.surface(1600, 1500, seed=101, cracks=0)
+    assert {joint.axis for joint in made.joints} == {0, 1}
+    grey = made.band(0, 1600).astype(float)
+    for joint in made.joints:
+        profile, place = grey.mean(axis=1 - joint.axis), round(joint.place_px)
+        assert profile[place] < profile[place - 12] - 10 and profile[place] < profile[place + 12] - 10
+    assert synth.surface(1600, 1500, seed=101, ground=lambda y0, y1: np.zeros((y1 - y0, 1500), np.float32)).joints == ()

@@ -38,6 +38,15 @@ class Crack:
         return len(self.points_N4)
 
 
+@dataclass(frozen=True)
+class Joint:
+    """A straight joint across the whole surface: axis 0 along the row place_px, 1 along the column."""
+
+    place_px: float
+    half_width_px: float
+    axis: int
+
+
 @dataclass
 class Surface:
     """A surface of height x width; `band` gives its pixels and `truth_band` the crack of each pixel (0 = none)."""
@@ -67,6 +76,13 @@ class Surface:
         for crack in self.cracks:
             _stamp_cracks(crack, y0, y1, self.width, None, out)
         return out
+
+    @property
+    def joints(self) -> tuple[Joint, ...]:
+        """The joints that are drawn on the ground; none on a ground of the caller's own."""
+        if self._ground is not None:
+            return ()
+        return tuple(Joint(place, half, int(axis)) for place, half, _, axis in self._marks["joints"].tolist())
 
     def tiles(self, tile_px: int = CHUNK_PX) -> Iterator[NDArray[np.uint8]]:
         """Square tiles in reading order, the last ones filled up with 0: what a TIFF writer asks for."""

@@ -221,6 +221,13 @@ def test_noise_without_structure_does_not_stop_the_measuring():
             assert np.isfinite([crack.length_px, crack.widths.max.value_px, crack.widths.max.u_px]).all()
 
 
+def test_a_stair_of_pixels_whose_centre_line_leaves_the_mask_has_a_width():
+    rows = ["......##..##", "......##..##", "....####....", "....####....", "####........", "####........"]
+    mask = np.pad(np.array([[c == "#" for c in row] for row in rows]), 4)
+    crack = only(measure_picture(mask, settings=Settings(least_area_px=1)))
+    assert 1 <= crack.widths.median.value_px < 4 and np.isfinite(crack.widths.max.u_px)
+
+
 def test_a_part_without_centre_line_is_not_lost():
     mask = np.zeros((60, 80), bool)
     mask[20:40, 10:70] = True

@@ -1,4 +1,4 @@
-"""Drawn cracks, measured by the measure room, for the tests of the writers."""
+"""Drawn cracks and a joint, measured by the measure room, for the tests of the writers."""
 
 import functools
 
@@ -14,7 +14,7 @@ G = Geometry(64, 32, 64, 8)
 
 @functools.cache
 def surface():
-    """Grey picture, mask and measured cracks: a wavy one, a straight one in two columns of blocks, a short one."""
+    """Grey picture, mask and what was measured: a joint, a wavy crack, a short one."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     mask = (np.abs(y - (90 + 25 * np.sin(x / 40))) < 3) & (x > 40) & (x < 500)
     mask |= (np.abs(x - 560 - 0.2 * (y - 200)) < 2) & (y > 60) & (y < 390)

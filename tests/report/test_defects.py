@@ -27,8 +27,21 @@ def table(path):
     return list(csv.DictReader(path.open(encoding="utf-8")))
 
 
-def test_there_are_three_cracks(cracks):
-    assert [c.id for c in cracks] == [1, 2, 3]
+def test_there_are_two_cracks_and_a_joint(cracks):
+    assert [c.id for c in cracks] == [1, 2, 3] and [c.kind for c in cracks] == ["joint", "crack", "crack"]
+
+
+def test_every_file_tells_the_kind(tmp_path, cracks):
+    write_csv(tmp_path / "a.csv", cracks, PIXELS, NOWHERE)
+    assert [row["kind"] for row in table(tmp_path / "a.csv")] == ["joint", "crack", "crack"]
+    write_coco(tmp_path / "a.json", cracks, PIXELS, NOWHERE, "wall.tif", (HEIGHT, WIDTH))
+    coco = json.loads((tmp_path / "a.json").read_text())
+    names = {c["id"]: c["name"] for c in coco["categories"]}
+    assert sorted(names.values()) == ["crack", "joint"]
+    assert [names[a["category_id"]] for a in coco["annotations"]] == ["joint", "crack", "crack"]
+    write_geojson(tmp_path / "a.geojson", cracks, PIXELS, NOWHERE)
+    features = json.loads((tmp_path / "a.geojson").read_text())["features"]
+    assert [f["properties"]["kind"] for f in features] == ["joint"] * 2 + ["crack"] * 4
 
 
 def test_the_table_has_pixels_always_and_millimetres_only_with_a_scale(tmp_path, cracks):
@@ -48,6 +61,7 @@ def test_the_table_has_pixels_always_and_millimetres_only_with_a_scale(tmp_path,
 def test_every_name_of_a_length_ends_in_its_unit():
     known = {
         "id",
+        "kind",
         "branches",
         "width_upper_bound",
         "orientation_deg",

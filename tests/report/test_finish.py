@@ -13,16 +13,31 @@ from aoienet.report.finish import Options, Rule, RuleError, scale_of, score_look
 from aoienet.scan.tiles import Geometry
 
 
+def rows(kind, *widths):
+    return [{"kind": kind, "width_max_mm": width} for width in widths]
+
+
+def test_a_rule_speaks_of_cracks_unless_it_names_joints():
+    both = rows("crack", 0.2) + rows("joint", 6.0, 5.0)
+    assert not Rule.parse("width_max_mm>1").holds(both) and not Rule.parse("crack.width_max_mm>1").holds(both)
+    assert Rule.parse("joint.width_max_mm>=6").holds(both) and not Rule.parse("joint.width_max_mm>6").holds(both)
+    assert not Rule.parse("joint.width_max_mm<1").holds(both) and Rule.parse("joint.width_max_mm>1").needs_scale
+    assert Rule.parse("cracks==1").holds(both) and Rule.parse("joints==2").holds(both)
+
+
 def test_a_rule_is_a_column_or_the_number_of_cracks():
     rule = Rule.parse("width_max_mm >= 0.3")
-    assert rule.needs_scale and rule.holds([{"width_max_mm": 0.1}, {"width_max_mm": 0.3}])
-    assert not rule.holds([{"width_max_mm": 0.29}, {"width_max_mm": None}]) and not rule.holds([])
-    assert Rule.parse("cracks>0").holds([{}]) and not Rule.parse("cracks>1").holds([{}])
+    assert rule.needs_scale and rule.holds(rows("crack", 0.1, 0.3))
+    assert not rule.holds(rows("crack", 0.29, None)) and not rule.holds([])
+    assert Rule.parse("cracks>0").holds(rows("crack", 1)) and not Rule.parse("cracks>1").holds(rows("crack", 1))
     assert Rule.parse("cracks==0").holds([])
     for text, word in (
         ("cracks", "NAME>=NUMBER"),
         ("width_max_mm>=wide", "NAME>=NUMBER"),
         ("depth_mm>1", "unknown name"),
+        ("kind>1", "unknown name"),
+        ("joint.cracks>1", "unknown name"),
+        ("pore.width_max_mm>1", "NAME>=NUMBER"),
     ):
         with pytest.raises(RuleError, match=word):
             Rule.parse(text)

@@ -12,7 +12,7 @@ from aoienet.report import overlay, tables, truth
 from aoienet.scan.keep import Reason
 from aoienet.scan.runner import Decision, ScanResult
 from aoienet.scan.tiles import Geometry, block_grid
-from aoienet.synth import Crack
+from aoienet.synth import Crack, Joint
 
 G = Geometry(64, 32, 64, 8)
 
@@ -94,9 +94,9 @@ def line(number, y, x0, x1):
     return Crack(number, np.stack([np.full_like(x, y), x, np.ones_like(x), np.ones_like(x)], axis=1))
 
 
-def found(y, x0, x1, width=2.0):
+def found(y, x0, x1, width=2.0, kind="crack"):
     x = np.arange(x0, x1, 0.5)
-    return truth.Line(np.stack([np.full_like(x, y), x], axis=1), x1 - x0, width, False)
+    return truth.Line(np.stack([np.full_like(x, y), x], axis=1), x1 - x0, width, False, kind)
 
 
 def test_truth_tells_recall_precision_and_errors():
@@ -106,6 +106,25 @@ def test_truth_tells_recall_precision_and_errors():
     assert said["length_recall"] == pytest.approx(43 / 80, abs=0.02) and said["length_precision"] == 0.5
     assert said["length_error_median"] == pytest.approx(0.2) and said["width_error_median_px"] == pytest.approx(1.0)
     assert [m["crack"] for m in said["missed"]] == [2]
+
+
+def test_cracks_that_touch_are_left_out_of_the_error_of_those_alone():
+    cracks = (line(1, 50, 0, 100), line(2, 53, 50, 150), line(3, 150, 0, 100))
+    said = truth.score_against_truth(cracks, [found(50, 0, 150), found(150, 0, 90)])
+    assert (said["cracks_found"], said["alone"]) == (3, 1)
+    assert said["length_error_median_alone"] == pytest.approx(0.1) and said["length_error_median"] > 0.4
+
+
+def test_truth_counts_joints_apart_from_cracks():
+    cracks, joints = (line(1, 50, 70, 120),), (Joint(200, 2, 0), Joint(300, 2, 0), Joint(30, 2, 1))
+    lines = [found(50, 70, 120), found(201, 0, 90, kind="joint"), found(199, 120, 150), found(300, 0, 40, kind="joint")]
+    lines.append(found(400, 0, 20, kind="joint"))
+    said = truth.score_against_truth(cracks, lines, joints, (600, 160))
+    assert (said["cracks_found"], said["lines"], said["lines_right"]) == (1, 2, 1)
+    assert said["length_precision"] == pytest.approx(50 / 80, abs=0.01)
+    assert (said["joints"], said["joints_recognised"], said["joint_lines"]) == (3, 1, 3)
+    assert said["joint_length_recognised"] == pytest.approx(130 / 160, abs=0.02)
+    assert said["joint_length_false"] == pytest.approx(20 / 150, abs=0.01)
 
 
 def test_truth_reads_lines_where_the_writer_put_them(tmp_path):

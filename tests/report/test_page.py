@@ -73,7 +73,7 @@ def read(folder, made):
 
 @pytest.mark.parametrize("count", [0, 1, 3, 300])
 def test_the_page_is_whole_and_asks_for_nothing_outside(tmp_path, count):
-    cracks = [replace(surface()[2][i % 3], id=i + 1) for i in range(count)]
+    cracks = [replace(surface()[2][1 + i % 2], id=i + 1) for i in range(count)]
     made = read(tmp_path, page("wall.tif", cracks, mask=surface()[1]))
     assert not made.all("script") and not made.all("link") and not made.all("img")
     for tag, attributes in made.seen:
@@ -97,6 +97,18 @@ def test_every_picture_has_a_text_and_every_reference_a_target(tmp_path):
         assert "aria-labelledby" not in attributes or attributes["aria-labelledby"] in ids
 
 
+def test_joints_are_counted_and_drawn_apart_from_cracks(tmp_path):
+    made = read(tmp_path, page("wall.tif", surface()[2], mask=surface()[1]))
+    text = " ".join(made.text.split())
+    assert "2 cracks found" in text and re.search(r"1 joint, 33\d px together", text)
+    classes = [attributes.get("class") for attributes in made.all("path")]
+    assert classes.count("joint") == 1 and [a["class"] for a in made.all("use") if "class" in a].count("crack") == 2
+    assert len(made.all("article")) == 2 and len(re.findall(r"<tr><th scope=\"row\">\d+</th>", made.raw)) == 2
+    joints = read(tmp_path, page("wall.tif", surface()[2][:1], mask=surface()[1]))
+    assert "0 cracks found" in " ".join(joints.text.split()) and "a straight crack may be among them" in joints.text
+    assert ' class="joint"' not in read(tmp_path, page("wall.tif", surface()[2][1:], mask=surface()[1])).raw
+
+
 def test_a_hostile_name_is_text(tmp_path):
     name = '"><script>alert(1)</script>&.tif'
     made = read(tmp_path, page(name, [], warnings=["<b>bold</b>"]))
@@ -107,7 +119,7 @@ def test_a_hostile_name_is_text(tmp_path):
 
 def test_numbers_have_their_unit_and_uncertainty(tmp_path):
     cracks = surface()[2]
-    widest = min(cracks, key=pages.severity)
+    widest = min((c for c in cracks if c.kind == "crack"), key=pages.severity)
     made = read(tmp_path, page("wall.tif", cracks, scale=Scale(0.5, "--mm-per-px"), mask=surface()[1]))
     text = " ".join(made.text.split())
     width, u = 0.5 * widest.widths.max.value_px, 0.5 * widest.widths.max.u_px
@@ -118,7 +130,7 @@ def test_numbers_have_their_unit_and_uncertainty(tmp_path):
 
 
 def test_every_width_that_is_only_a_bound_says_so(tmp_path):
-    crack = surface()[2][0]
+    crack = surface()[2][1]
     for bound in (True, False):
         one = replace(crack, widths=replace(crack.widths, upper_bound=bound))
         text = " ".join(read(tmp_path, page("wall.tif", [one], mask=surface()[1])).text.split())
@@ -179,7 +191,7 @@ def test_a_long_strip_is_shown_in_pieces_that_cover_it(tmp_path, height, width):
 
 
 def test_a_large_crack_is_shown_from_the_small_picture(tmp_path):
-    crack = replace(surface()[2][0], box_px=(0, 0, 3000, 2000))
+    crack = replace(surface()[2][1], box_px=(0, 0, 3000, 2000))
     result, looked = scanned(2000, 3000, factor=4)
     made = replace(page("big.tif", [crack], height=2000, width=3000), thumb=result.thumb, factor=4, looked_HW=looked)
     reader = read(tmp_path, made)
@@ -202,6 +214,6 @@ def test_colors_have_contrast_and_paper_is_a4(tmp_path):
             for w, c in zip((0.2126, 0.7152, 0.0722), parts, strict=True)
         )
 
-    for name in ("ink", "soft", "crack"):
+    for name in ("ink", "soft", "crack", "joint"):
         color = re.search(rf"--{name}: (#[0-9a-f]{{6}})", raw)[1]
         assert 1.05 / (luminance(color) + 0.05) >= 4.5  # WCAG 2.1, 1.4.3

@@ -1,5 +1,7 @@
 """A batch: the same bytes for any number of processes, after kills and a full disk; bad pictures do not stop it."""
 
+import csv
+import io
 import json
 import random
 import signal
@@ -21,13 +23,13 @@ PROGRAM = [sys.executable, "-m", "tests.scan.toy_cascade"]
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
-    return [toy.write(folder / f"{name}.tif", 1700, 400, seed=k) for k, name in enumerate("ab")]
+    return [toy.write(folder / f"{name}.tif", 1700, 400, seed=k, joint=200) for k, name in enumerate("ab")]
 
 
 @pytest.fixture(scope="module")
 def undisturbed(paths, tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed")
-    assert all(r["cracks"] > 1 for r in toy.run(out, paths))
+    assert all(r["cracks"] > 1 and r["joints"] == 1 for r in toy.run(out, paths))
     return toy.tree(out)
 
 
@@ -37,6 +39,15 @@ def test_a_batch_leaves_the_outputs_of_every_picture_and_a_journal(undisturbed):
     lines = [json.loads(line) for line in undisturbed["journal.jsonl"].splitlines()]
     assert [(e["picture"], e.get("band")) for e in lines] == [(p, b) for p in (0, 1) for b in (0, 1, 2, None)]
     assert all("outputs_sha256" in e or e["crack_px"] >= 0 for e in lines)
+
+
+def test_a_joint_over_all_units_is_one_row(undisturbed):
+    for folder in "ab":
+        rows = list(csv.DictReader(io.StringIO(undisturbed[f"{folder}/defects.csv"].decode())))
+        (joint,) = (row for row in rows if row["kind"] == "joint")
+        assert float(joint["length_px"]) == pytest.approx(1700, rel=0.01)
+        assert [int(joint[name]) for name in ("y_px", "h_px", "branches")] == [0, 1700, 1]
+        assert all(float(row["length_px"]) < 400 for row in rows if row["kind"] == "crack")
 
 
 @pytest.mark.slow

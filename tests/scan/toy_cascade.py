@@ -61,8 +61,8 @@ def plan(work: Path, **options) -> Plan:
     return Plan(functools.partial(stages), Settings(), finish, Options(**options), work)
 
 
-def picture(height: int, width: int, seed: int = 0, cracks: int = 5) -> np.ndarray:
-    """A bright surface with dark slanted lines 5 px wide."""
+def picture(height: int, width: int, seed: int = 0, cracks: int = 5, joint: int | None = None) -> np.ndarray:
+    """A bright surface with dark slanted lines 5 px wide; joint: a column with a straight one from top to bottom."""
     rng = np.random.default_rng(seed)
     out = rng.integers(160, 190, (height, width), dtype=np.uint8)
     for _ in range(cracks):
@@ -76,12 +76,14 @@ def picture(height: int, width: int, seed: int = 0, cracks: int = 5) -> np.ndarr
         xs = np.clip(np.rint(x + slope * (ys - y)).astype(int), 3, width - 4)
         for d in range(-2, 3):
             out[ys, xs + d] = 40
+    if joint is not None:
+        out[:, joint : joint + 5] = 40
     return out
 
 
-def write(path: Path, height: int, width: int, seed: int = 0, cracks: int = 5) -> Path:
+def write(path: Path, height: int, width: int, seed: int = 0, cracks: int = 5, joint: int | None = None) -> Path:
     """The picture as a tiled TIFF."""
-    tifffile.imwrite(path, picture(height, width, seed, cracks), tile=(256, 256), compression="zlib")
+    tifffile.imwrite(path, picture(height, width, seed, cracks, joint), tile=(256, 256), compression="zlib")
     return path
 
 

@@ -58,7 +58,8 @@ def demo(
         document = run_pictures(run, pictures)
     if document["failed"]:
         leave(document)
-    truth = score_against_truth(made.cracks, lines_of(out / "defects.geojson"))
+    size_hw = (height_px, width_px)
+    truth = score_against_truth(made.cracks, lines_of(out / "defects.geojson"), made.joints, size_hw)
     document["demo"] = {"seed": seed, "make_s": round(made_s, 3), **truth}
     if as_json:
         print(json.dumps(document, indent=2))
@@ -81,8 +82,13 @@ def _show(document: dict[str, Any], out: Path) -> None:
     )
     width = "none" if truth["width_error_median_px"] is None else f"{truth['width_error_median_px']:.2f} px"
     print(
-        f"errors         length {_percent(truth['length_error_median'])}, width {width} (medians; "
+        f"errors         length {_percent(truth['length_error_median'])} ({_percent(truth['length_error_median_alone'])} of the "
+        f"{truth['alone']} cracks that touch no other), width {width} (medians; "
         f"{truth['widths_compared']} widths could be told)"
+    )
+    print(
+        f"joints         {truth['joints_recognised']} of {truth['joints']} drawn joints recognised; of what was found along them "
+        f"{_percent(truth['joint_length_recognised'])} is called joint"
     )
     print(f"area dropped   {_percent(entry['area_dropped_share'])} by the first stage")
     print(

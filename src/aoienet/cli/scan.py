@@ -74,7 +74,9 @@ def scan(
     ] = None,
     fail_on: Annotated[
         str | None,
-        typer.Option(help='Exit code 3 where a picture meets it: "width_max_mm>=0.3", "cracks>0".'),
+        typer.Option(
+            help='Exit code 3 where a picture meets it: "width_max_mm>=0.3", "cracks>0", "joint.width_max_mm>=5".'
+        ),
     ] = None,
     jobs: Annotated[
         int | None,
@@ -320,9 +322,11 @@ def show(document: dict[str, Any], out: Path) -> None:
                 e["cracks"],
                 f"{e[f'length_{unit}']:.0f} {unit}",
                 "" if widest is None else f"{widest:.3g} {unit}",
+                e["joints"],
             ]
         )
-    _common.print_table(["picture", "px", "dropped", "unfamiliar", "cracks", "length", "greatest width"], lines)
+    names = ["picture", "px", "dropped", "unfamiliar", "cracks", "length", "greatest width", "joints"]
+    _common.print_table(names, lines)
     for warning in dict.fromkeys(w for e in document["inputs"] for w in e.get("warnings", [])):
         print(f"warning: {warning}")
     run = document["run"]

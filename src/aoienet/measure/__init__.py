@@ -1,4 +1,4 @@
-"""Cracks measured: centre line, length, width with an uncertainty, outline, direction. No PyTorch.
+"""Cracks measured, and joints told from them: centre line, length, width with an uncertainty, outline, direction. No PyTorch.
 
 cracks = measure(read, (height, width))                        a picture of any size, read in cells
 crack = measure_crack(mask, image)                             one crack, cropped
@@ -25,7 +25,7 @@ Read = Callable[[int, int, int, int], Window]  # x0, y0, x1, y1 -> the pixels of
 def measure(
     read: Read, size_hw: tuple[int, int], settings: Settings | None = None, scores: Scores | None = None
 ) -> list[Crack]:
-    """All cracks of a picture. `read` is asked once per cell, from top to bottom, left to right, for the cell and its halo."""
+    """All cracks and joints of a picture. `read` is asked once per cell, from top to bottom, left to right, for the cell and its halo."""
     settings = settings if settings is not None else Settings()
 
     def piece(cell: Rectangle) -> Piece | None:
@@ -42,7 +42,7 @@ def measure_picture(
     settings: Settings | None = None,
     scores: Scores | None = None,
 ) -> list[Crack]:
-    """All cracks of a picture in memory. mask: bool [H, W]; image: [H, W] or [H, W, 3]; probability: [H, W]."""
+    """All cracks and joints of a picture in memory. mask: bool [H, W]; image: [H, W] or [H, W, 3]; probability: [H, W]."""
     whole = Window(mask, image, probability)
 
     def read(x0: int, y0: int, x1: int, y1: int) -> Window:

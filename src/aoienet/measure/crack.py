@@ -32,18 +32,25 @@ class Widths:
     upper_bound: bool
 
 
+CRACK, JOINT = "crack", "joint"
+KINDS = (CRACK, JOINT)
+
+
 @dataclass(frozen=True)
 class Crack:
-    """One crack: a connected part of the mask, or parts with small gaps between them.
+    """One crack: a connected part of the mask, or parts with small gaps between them, without the joints in it. Or one
+    joint: all of the mask along a straight line (joint.py).
 
     id               from 1, by the upper edge, then the left edge of the box: it does not depend on tiles or jobs
+    kind             CRACK or JOINT
     paths_px         centre lines of the branches, each float64 [N, 2] (x, y)
     polygons_px      outer outlines along the borders of pixels, each float64 [M, 2], the first point repeated at the end
     box_px           x0, y0, x1, y1, the last two exclusive
     length_u_px      standard uncertainty of length_px
     orientation_deg  main direction in [0, 180): 0 along x, growing from x towards -y (as seen)
     score            largest log-odds of the first stage over the blocks that it touches; NaN: no first stage
-    probability      mean of the segmentation probability over its area; NaN: none given
+    probability      mean of the segmentation probability over its area, or over all that was connected where a crack
+                     and a joint were parted; NaN: none given
     """
 
     id: int
@@ -58,3 +65,4 @@ class Crack:
     branches: int
     score: float = math.nan
     probability: float = math.nan
+    kind: str = CRACK

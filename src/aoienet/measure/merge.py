@@ -1,4 +1,4 @@
-"""Pieces of a picture put together: every crack once, whatever the cells were.
+"""Pieces of a picture put together: every crack and every joint once, whatever the cells were.
 
 Memory: about 100 bytes per point of the centre lines and 32 per pixel of outline, nothing per pixel of the picture.
 """
@@ -14,25 +14,13 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from aoienet.measure import outline, skeleton, statistics
-from aoienet.measure.crack import Crack
+from aoienet.measure import joint, outline, skeleton, split, statistics
+from aoienet.measure.crack import CRACK, JOINT, Crack
+from aoienet.measure.line import Branch, Line
 from aoienet.measure.piece import Piece, Settings
 from aoienet.measure.width import Places
 
 Scores = Callable[[np.ndarray], np.ndarray]  # points [N, 2] (x, y) -> log-odds of the first stage [N]
-
-
-@dataclass(frozen=True)
-class Line:
-    """The centre line of one connected part of the mask."""
-
-    paths: list[np.ndarray]  # smooth, to the end of the mask
-    samples: np.ndarray  # indices into the points: one per place where a width was measured, branch after branch
-    sizes: list[int]  # samples of each branch
-    weights: np.ndarray  # length of the line that a sample stands for
-    cosines: np.ndarray  # of the angle between the profile there and the line across the final path
-    tips: np.ndarray  # [K, 2] free ends
-    edges: np.ndarray  # [E, 3] of the outline
 
 
 @dataclass(frozen=True)
@@ -52,25 +40,27 @@ def merge(
     *,
     as_one: bool = False,
 ) -> list[Crack]:
-    """All cracks of a picture, in the order of their ids; as_one: everything is one crack. The order of the pieces does
-    not matter."""
+    """All cracks and joints of a picture, in the order of their ids; as_one: everything is one crack. The order of the
+    pieces does not matter."""
     found = sorted((p for p in pieces if p is not None), key=lambda p: (p.cell[1], p.cell[0]))
     if not found:
         return []
     whole = _together(found)
     del found
-    group = _connected(len(whole.area), _touching(whole.border))
-    lines = _lines(whole, group, size_hw)
-    bridges = _bridges(lines, settings.gap_px) if settings.gap_px > 0 else []
+    lines = _lines(whole, _connected(len(whole.area), _touching(whole.border)), size_hw)
+    joints: list[list[Line]] = []
+    if not as_one:
+        lines, joints = split.apart(lines, joint.find(_strokes(whole, lines)), settings.least_area_px)
+    cracks = [_crack(whole, parts, [], settings.blur_px, scores, JOINT) for parts in joints]
+    bridges = _bridges(lines, settings.gap_px) if settings.gap_px > 0 and len(lines) > 1 else []
     joined = _connected(len(lines), np.array([b.groups for b in bridges], np.int64).reshape(-1, 2))
     joined = np.zeros_like(joined) if as_one else joined
-    parts, across = _split(group, len(lines)), _split(joined[[b.groups[0] for b in bridges]], int(joined.max()) + 1)
-    cracks = []
-    for number, members in enumerate(_split(joined, int(joined.max()) + 1)):
-        own = np.concatenate([parts[g] for g in members])
-        if int(whole.area[own].sum()) >= settings.least_area_px:
-            inner = [bridges[b] for b in across[number]]
-            cracks.append(_crack(whole, own, [lines[g] for g in members], inner, settings.blur_px, scores))
+    count = int(joined.max(initial=-1)) + 1
+    across = _split(joined[[b.groups[0] for b in bridges]], count)
+    for members, inner in zip(_split(joined, count), across, strict=True):
+        parts = [lines[g] for g in members]
+        if sum(line.area for line in parts) >= settings.least_area_px:
+            cracks.append(_crack(whole, parts, [bridges[b] for b in inner], settings.blur_px, scores, CRACK))
     cracks.sort(key=lambda c: (c.box_px[1], c.box_px[0], c.box_px[3], c.box_px[2], tuple(c.polygons_px[0][0])))
     return [replace(crack, id=k) for k, crack in enumerate(cracks, 1)]
 
@@ -122,18 +112,30 @@ def _split(label: np.ndarray, count: int) -> list[np.ndarray]:
 
 def _lines(whole: Piece, group: np.ndarray, size_hw: tuple[int, int]) -> list[Line]:
     count = int(group.max()) + 1
-    points, edges = _split(group[whole.part], count), _split(group[whole.edges[:, 3]], count)
-    return [_line(whole, p, whole.edges[e, :3], size_hw) for p, e in zip(points, edges, strict=True)]
+    sets = (_split(values, count) for values in (group, group[whole.part], group[whole.edges[:, 3]]))
+    return [_line(whole, parts, p, whole.edges[e, :3], size_hw) for parts, p, e in zip(*sets, strict=True)]
 
 
-def _line(whole: Piece, own: np.ndarray, edges: np.ndarray, size_hw: tuple[int, int]) -> Line:
-    """Paths of one connected part; own: its points, sorted."""
-    if not len(own):  # a blob so wide that its thinned points fell to no cell
-        nothing = np.empty(0)
-        return Line([], own, [], nothing, nothing, np.empty((0, 2)), edges)
+def _line(whole: Piece, parts: np.ndarray, own: np.ndarray, edges: np.ndarray, size_hw: tuple[int, int]) -> Line:
+    """Branches of one connected part of the mask; parts: of the pieces, own: its points, sorted."""
+    branches, tips = _branches(whole, own, size_hw) if len(own) else ([], [])
+    low, high = whole.box[parts, :2].min(axis=0), whole.box[parts, 2:].max(axis=0)
+    return Line(
+        branches=branches,  # none: a blob so wide that its thinned points fell to no cell
+        tips=np.array(tips).reshape(-1, 2),
+        edges=edges,
+        area=int(whole.area[parts].sum()),
+        box=np.concatenate([low, high]),
+        probability=float(whole.probability[parts].sum()),
+        count=len(branches),
+    )
+
+
+def _branches(whole: Piece, own: np.ndarray, size_hw: tuple[int, int]) -> tuple[list[Branch], list[np.ndarray]]:
+    """The branches of a connected part and its free ends."""
     graph = skeleton.graph(whole.points[own])
     radius, centre, normal = whole.radius[own], whole.centre[own], whole.normal[own]
-    paths, tips, samples, weights, cosines = [], [], [], [], []
+    branches, tips = [], []
     last_pixel = np.array([size_hw[1], size_hw[0]]) - 0.5
     for branch, ends in zip(graph.branches, graph.ends, strict=True):
         rough = centre[branch]
@@ -142,21 +144,31 @@ def _line(whole: Piece, own: np.ndarray, edges: np.ndarray, size_hw: tuple[int, 
                 rough[at] = graph.centres[junction]
         path = skeleton.smooth(rough, radius[branch])
         steps = np.hypot(*np.diff(path, axis=0).T) if len(path) > 1 else np.zeros(1)
-        samples.append(own[branch])
         along = skeleton.tangents(path)
-        cosines.append(np.abs(along[:, 0] * normal[branch, 1] - along[:, 1] * normal[branch, 0]))
-        weights.append((np.append(steps, 0) + np.insert(steps, 0, 0))[: len(branch)] / 2)
+        cosines = np.abs(along[:, 0] * normal[branch, 1] - along[:, 1] * normal[branch, 0])
+        weights = (np.append(steps, 0) + np.insert(steps, 0, 0))[: len(branch)] / 2
         closed = len(branch) > 1 and branch[0] == branch[-1]
-        for first, junction in ((True, ends[0]), (False, ends[1])):
-            if junction < 0 and not closed:
+        head, tail = (junction < 0 and not closed for junction in ends)
+        for first, free in ((True, head), (False, tail)):
+            if free:
                 end = own[branch[0 if first else -1]]
                 path = _extended(path, whole.radius[end], whole.reach[end], first)
                 path = np.clip(path, -0.5, last_pixel)
                 tips.append(path[0 if first else -1])
-        paths.append(path)
-    place = np.array(tips).reshape(-1, 2)
-    sizes = [len(branch) for branch in samples]
-    return Line(paths, np.concatenate(samples), sizes, np.concatenate(weights), np.concatenate(cosines), place, edges)
+        branches.append(Branch(path, own[branch], weights, cosines, whole.radius[own][branch], ends, int(head)))
+    return branches, tips
+
+
+def _strokes(whole: Piece, lines: list[Line]) -> joint.Strokes:
+    """All branches of a picture, for the search of joints."""
+    branches = [branch for line in lines for branch in line.branches]
+    nothing = np.empty(0)
+    samples = np.concatenate([nothing.astype(np.int64), *(branch.samples for branch in branches)])
+    weights, cosines = (
+        np.concatenate([nothing, *(getattr(branch, name) for branch in branches)]) for name in ("weights", "cosines")
+    )
+    width = whole.places.width[samples] * cosines
+    return joint.strokes_of([branch.inner for branch in branches], weights, width, whole.steady[samples])
 
 
 def _extended(path: np.ndarray, radius: float, reach: float, first: bool) -> np.ndarray:
@@ -173,7 +185,7 @@ def _bridges(lines: list[Line], gap_px: float) -> list[Bridge]:
     sides = np.concatenate([line.edges for line in lines])
     side_owner = np.concatenate([np.full(len(line.edges), k) for k, line in enumerate(lines)]).astype(np.int64)
     middle = sides[:, :2] - 0.5 + outline.STEPS_XY[sides[:, 2]] / 2
-    if len(lines) < 2 or not len(tips):
+    if not len(tips):
         return []
     best: dict[tuple[int, int], tuple[float, int, int]] = {}
     for k, near in enumerate(cKDTree(middle).query_ball_point(tips, gap_px)):
@@ -196,34 +208,39 @@ def _bridges(lines: list[Line], gap_px: float) -> list[Bridge]:
 
 def _crack(
     whole: Piece,
-    own: np.ndarray,
     lines: list[Line],
     bridges: list[Bridge],
     blur_px: float | None,
     scores: Scores | None,
+    kind: str,
 ) -> Crack:
-    paths = [path for line in lines for path in line.paths] + [b.path for b in bridges]
+    """One row: a crack, or a joint with all its parts."""
+    branches = [branch for line in lines for branch in line.branches]
+    paths = [branch.path for branch in branches] + [link for line in lines for link in line.links]
+    paths += [b.path for b in bridges]
+    boxes = np.array([line.box for line in lines])
     if not paths:
-        paths = [_through(whole.box[own])]
+        paths = [_through(boxes)]
     polygons = [ring for line in lines for ring in outline.rings(line.edges)]
-    box = np.concatenate([whole.box[own, :2].min(axis=0), whole.box[own, 2:].max(axis=0)])
-    samples, weights, cosines = (
-        np.concatenate([getattr(line, name) for line in lines]) for name in ("samples", "weights", "cosines")
-    )
-    sizes = [size for line in lines for size in line.sizes]
+    box = np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+    sizes = [len(branch.samples) for branch in branches]
     lengths = [skeleton.length_of(path) for path in paths]
-    tips = sum(len(line.tips) for line in lines)
-    along = Places(**{name: value[samples] for name, value in vars(whole.places).items()})
-    along = replace(along, width=along.width * cosines, bound=along.bound * cosines)
-    area = int(whole.area[own].sum())
-    if len(samples):
-        branch = np.repeat(np.arange(len(sizes)), sizes)
-        widths = statistics.summary(statistics.Samples(along, whole.steady[samples], weights, branch, tips), blur_px)
+    tips = sum(len(line.tips) + line.cuts for line in lines)
+    area = sum(line.area for line in lines)
+    if branches:
+        samples, weights, cosines = (
+            np.concatenate([getattr(branch, name) for branch in branches]) for name in ("samples", "weights", "cosines")
+        )
+        along = Places(**{name: value[samples] for name, value in vars(whole.places).items()})
+        along = replace(along, width=along.width * cosines, bound=along.bound * cosines)
+        number = np.repeat(np.arange(len(sizes)), sizes)
+        widths = statistics.summary(statistics.Samples(along, whole.steady[samples], weights, number, tips), blur_px)
     else:
         widths = statistics.of_area(area, lengths[0])
     touched = np.concatenate([*paths, *polygons])
     return Crack(
         id=0,
+        kind=kind,
         paths_px=tuple(paths),
         polygons_px=tuple(sorted(polygons, key=lambda ring: -outline.area_of(ring))),
         box_px=(int(box[0]), int(box[1]), int(box[2]), int(box[3])),
@@ -232,9 +249,11 @@ def _crack(
         length_u_px=statistics.length_u(math.fsum(lengths), tips, widths.median.value_px),
         widths=widths,
         orientation_deg=_orientation(paths),
-        branches=sum(len(line.paths) for line in lines) + sum(-1 if b.both_tips else 1 for b in bridges),
+        branches=1
+        if kind == JOINT
+        else sum(line.count for line in lines) + sum(-1 if b.both_tips else 1 for b in bridges),
         score=float(np.max(scores(touched))) if scores is not None else math.nan,
-        probability=float(whole.probability[own].sum() / area),
+        probability=sum(line.probability for line in lines) / area,
     )
 
 

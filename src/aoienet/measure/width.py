@@ -31,6 +31,7 @@ KNOWN_BLUR = 0.03  # standard deviation of the logarithm of a blur that the user
 LEAST_BLUR_PX = 0.35  # sigma of a picture that is as sharp as pixels allow
 TELLABLE_PX = 3.0  # narrower ones need a known blur
 MASK_U_PX = 1.0  # a width taken from the mask alone: half a pixel at each edge by a segmenter
+LEAST_MASK_PX = 1.0  # a place of the mask is a pixel wide, also where a smooth centre line passes beside a stair of it
 LEAST_SAMPLES = 14  # of a profile; the model has six parameters
 LEAST_CONTRAST = 2.0  # depth of the slit over the noise of one averaged profile
 
@@ -141,7 +142,7 @@ def _one_batch(p: Profiles, image: np.ndarray | None, blur_px: float | None) -> 
     unknown = np.full(n, np.nan)
     places = Places(
         grey=np.zeros(n, bool),
-        width=p.mask_px.copy(),
+        width=np.maximum(p.mask_px, LEAST_MASK_PX),
         u=np.full(n, MASK_U_PX),
         shift=p.mask_shift_px.copy(),
         blur=np.zeros(n),

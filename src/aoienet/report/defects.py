@@ -1,4 +1,4 @@
-"""Cracks as files that other tools open: a table, COCO and GeoJSON. Docs: docs/guide/outputs.md."""
+"""Cracks and joints as files that other tools open: a table, COCO and GeoJSON. Docs: docs/guide/outputs.md."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from aoienet.report.records import PX_DIGITS, Place, Scale, columns, record
 if TYPE_CHECKING:
     from aoienet.measure.crack import Crack
 
-CLASS = "crack"
+SUPERCATEGORIES = {"crack": "defect", "joint": "construction"}  # category 1, 2
 
 
 def write_csv(path: Path, cracks: Sequence[Crack], scale: Scale, place: Place) -> None:
-    """defects.csv: one line per crack in order of id; an unknown value is an empty field."""
+    """defects.csv: one line per crack or joint in order of id; an unknown value is an empty field."""
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as out:
         table = csv.DictWriter(out, columns(scale, place), lineterminator="\n")
         table.writeheader()
@@ -30,22 +30,25 @@ def write_csv(path: Path, cracks: Sequence[Crack], scale: Scale, place: Place) -
 def write_coco(
     path: Path, cracks: Sequence[Crack], scale: Scale, place: Place, name: str, size_hw: tuple[int, int]
 ) -> None:
-    """defects.coco.json: one image, one annotation per crack with its outer outlines and the record as attributes.
+    """defects.coco.json: one image, one annotation per crack or joint with its outer outlines and the record as attributes.
 
     COCO counts from the corner of a pixel, so a point at the centre of pixel (x, y) is written as (x + 0.5, y + 0.5).
     """
     head: dict[str, Any] = {
-        "info": {"description": "cracks found by aoienet", "version": "1.0"},
+        "info": {"description": "cracks and joints found by aoienet", "version": "1.0"},
         "licenses": [],
         "images": [{"id": 1, "file_name": name, "width": size_hw[1], "height": size_hw[0]}],
-        "categories": [{"id": 1, "name": CLASS, "supercategory": "defect"}],
+        "categories": [
+            {"id": k, "name": kind, "supercategory": above}
+            for k, (kind, above) in enumerate(SUPERCATEGORIES.items(), 1)
+        ],
     }
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as out:
         _write_list(out, head, "annotations", (_annotation(crack, scale, place) for crack in cracks))
 
 
 def write_geojson(path: Path, cracks: Sequence[Crack], scale: Scale, place: Place) -> None:
-    """defects.geojson: of each crack the outline (Polygon or MultiPolygon) and the centre line (MultiLineString).
+    """defects.geojson: of each crack or joint the outline (Polygon or MultiPolygon) and the centre line (MultiLineString).
 
     With a place on the earth as RFC 7946 asks: longitude, latitude, outer rings counterclockwise. Without: pixels
     from the upper left corner, y negated, and the member `coordinate_space` says so.
@@ -76,7 +79,7 @@ def _annotation(crack: Crack, scale: Scale, place: Place) -> dict[str, Any]:
     return {
         "id": int(crack.id),
         "image_id": 1,
-        "category_id": 1,
+        "category_id": 1 + list(SUPERCATEGORIES).index(crack.kind),
         "bbox": [x0, y0, x1 - x0, y1 - y0],
         "area": int(crack.area_px),
         "iscrowd": 0,
@@ -87,7 +90,7 @@ def _annotation(crack: Crack, scale: Scale, place: Place) -> dict[str, Any]:
 
 
 def _features(crack: Crack, scale: Scale, place: Place) -> Iterator[dict[str, Any]]:
-    properties = {"class": CLASS, **record(crack, scale, place)}
+    properties = record(crack, scale, place)
     rings = [ring for ring in (_ring(r, place) for r in crack.polygons_px) if ring is not None]
     outline: dict[str, Any] | None = None
     if len(rings) == 1:

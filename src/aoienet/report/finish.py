@@ -17,6 +17,8 @@ from aoienet.cells import largest
 from aoienet.files import OutputError
 from aoienet.measure import Piece, Settings, merge
 from aoienet.measure.classes import Classes, too_coarse
+from aoienet.measure.crack import CRACK, JOINT
+from aoienet.measure.joint import LEAST_PX
 from aoienet.report.outputs import Findings, write_outputs
 from aoienet.report.records import Scale, columns, place_of, record
 from aoienet.report.tables import looked_share, unfamiliar_share
@@ -33,6 +35,7 @@ MOSTLY = 0.5  # share of the area from which on a picture as a whole is called u
 COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq,
 }  # fmt: skip
+COUNTS = {"cracks": CRACK, "joints": JOINT}  # names of a rule that count
 
 
 class RuleError(ValueError):
@@ -41,9 +44,11 @@ class RuleError(ValueError):
 
 @dataclass(frozen=True)
 class Rule:
-    """NAME OP NUMBER: any crack whose column NAME of defects.csv compares so; or the number of `cracks` itself."""
+    """NAME OP NUMBER: any crack whose column NAME of defects.csv compares so, any joint with `joint.` before the name; or
+    the number of `cracks` or `joints` itself."""
 
     text: str
+    kind: str
     name: str
     sign: str
     number: float
@@ -51,27 +56,28 @@ class Rule:
     @classmethod
     def parse(cls, text: str) -> Rule:
         """Raises   RuleError: not of that form, or no such column."""
-        found = re.fullmatch(r"\s*([a-z0-9_]+)\s*(>=|<=|==|>|<)\s*([-+0-9.eE]+)\s*", text)
+        found = re.fullmatch(r"\s*(?:(crack|joint)\.)?([a-z0-9_]+)\s*(>=|<=|==|>|<)\s*([-+0-9.eE]+)\s*", text)
         scale = Scale(1.0, "")
-        known = ["cracks", *columns(scale, place_of(None))[1:]]
+        known = [*(COUNTS if found is None or found[1] is None else ()), *columns(scale, place_of(None))[2:]]
         try:
             if found is None:
                 raise ValueError
-            number = float(found[3])
+            number = float(found[4])
         except ValueError:
             raise RuleError(
                 f'a rule is NAME>=NUMBER (>, <=, <, ==), as "width_max_mm>=0.3"; received {text!r}'
             ) from None
-        if found[1] not in known:
-            raise RuleError(f"unknown name {found[1]!r} in the rule {text!r}; known: {', '.join(known)}")
-        return cls(text, found[1], found[2], number)
+        if found[2] not in known:
+            raise RuleError(f"unknown name {found[2]!r} in the rule {text!r}; known: {', '.join(known)}")
+        return cls(text, COUNTS.get(found[2]) or found[1] or CRACK, found[2], found[3], number)
 
     def holds(self, records: Sequence[dict[str, Any]]) -> bool:
-        """Whether the cracks of a picture meet the rule."""
+        """Whether the cracks or joints of a picture meet the rule."""
         meets = COMPARE[self.sign]
-        if self.name == "cracks":
-            return meets(len(records), self.number)
-        values = (r.get(self.name) for r in records)
+        own = [r for r in records if r["kind"] == self.kind]
+        if self.name in COUNTS:
+            return meets(len(own), self.number)
+        values = (r.get(self.name) for r in own)
         return any(value is not None and meets(float(value), self.number) for value in values)
 
     @property
@@ -155,6 +161,7 @@ def settings_of(stages: Stages, settings: Settings) -> dict[str, Any]:
         else {"limit": stages.familiar.limit, "around_px": stages.familiar.around_px},
         "gap_px": settings.gap_px,
         "least_area_px": settings.least_area_px,
+        "joint_least_px": LEAST_PX,
     }
 
 
@@ -218,16 +225,18 @@ def _warnings(stages: Stages, options: Options, scale: Scale, first: ScanResult)
 def _summary(options: Options, picture: Picture, found: Findings, geo: GeoReference | None) -> dict[str, Any]:
     place = place_of(geo)
     records: list[dict[str, Any]] = [record(crack, found.scale, place) for crack in found.cracks]
+    cracks = [r for r in records if r["kind"] == CRACK]
     unit = "px" if found.scale.mm_per_px is None else "mm"
-    widest = max((r[f"width_max_{unit}"] for r in records if r[f"width_max_{unit}"] is not None), default=None)
+    widest = max((r[f"width_max_{unit}"] for r in cracks if r[f"width_max_{unit}"] is not None), default=None)
     return {
         "width_px": picture.width,
         "height_px": picture.height,
         "megapixels": round(picture.width * picture.height / 1e6, 3),
         "area_dropped_share": round(1 - looked_share(found.first), 6),
         "area_unfamiliar_share": _rounded(unfamiliar_share(found.first)),
-        "cracks": len(found.cracks),
-        f"length_{unit}": round(sum(r[f"length_{unit}"] for r in records), 3),
+        "cracks": len(cracks),
+        "joints": len(records) - len(cracks),
+        f"length_{unit}": round(sum(r[f"length_{unit}"] for r in cracks), 3),
         f"width_max_{unit}": widest,
         "rule_met": None if options.rule is None else options.rule.holds(records),
         "warnings": list(found.warnings),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aoienet import __version__
+from aoienet.measure.crack import KINDS
 from aoienet.report.defects import write_coco, write_csv, write_geojson
 from aoienet.report.manifest import picture_facts, write_manifest
 from aoienet.report.mask import write_mask
@@ -35,7 +36,7 @@ NOT_SOUGHT = "not looked for: the model file has no statistics of its training p
 class Findings:
     """What a scan hands over for one picture.
 
-    first: scores of all blocks and the cells that were passed on. mask_rows: (y0, y1) -> [y1-y0, W], not 0 where a crack
+    first: scores of all blocks and the cells that were passed on. cracks: joints too. mask_rows: (y0, y1) -> [y1-y0, W], not 0 where a crack
     is, asked from top to bottom, more than once. model, second_stage, settings, certificate: names and values for the manifest and the
     report; settings must hold nothing that differs between runs with the same result (jobs, times).
     """
@@ -87,7 +88,7 @@ def write_outputs(out: Path, found: Findings) -> dict[str, Any]:
                 **counts(found.first, found.classes),
                 "looked_at_share": round(looked_share(found.first), 6),
                 "unfamiliar_share": None if share is None else round(share, 6),
-                "cracks": len(found.cracks),
+                **{f"{kind}s": sum(c.kind == kind for c in found.cracks) for kind in KINDS},
             },
             "warnings": list(found.warnings),
         }

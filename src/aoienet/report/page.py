@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aoienet.files import atomic
+from aoienet.measure.crack import CRACK, JOINT
 from aoienet.report.pyramid import shrink
 from aoienet.report.records import Place, Scale, Value, record
 
@@ -37,7 +38,8 @@ class Page:
     """What the report says, in words and numbers that are ready to print.
 
     thumb: the picture made smaller by `factor`, uint8 [h, w] or [h, w, 3]. looked_HW: bool, cells of cell_px pixels
-    that the second stage looked at; unfamiliar_HW: those of them that look unlike the training pictures. warnings: what a reader must know before trusting the numbers.
+    that the second stage looked at; unfamiliar_HW: those of them that look unlike the training pictures. cracks: joints too, which
+    are drawn and counted apart. warnings: what a reader must know before trusting the numbers.
     """
 
     name: str
@@ -82,7 +84,8 @@ def severity(crack: Crack) -> tuple[float, float, int]:
 
 
 def _context(page: Page, source: Source) -> dict[str, Any]:
-    ranked = sorted(page.cracks, key=severity)
+    ranked = sorted((crack for crack in page.cracks if crack.kind == CRACK), key=severity)
+    joints = sorted((crack for crack in page.cracks if crack.kind == JOINT), key=severity)
     records = {crack.id: record(crack, page.scale, page.place) for crack in ranked[:TABLE_ROWS]}
     unit = "px" if page.scale.mm_per_px is None else "mm"
     return {
@@ -90,9 +93,11 @@ def _context(page: Page, source: Source) -> dict[str, Any]:
         "unit": unit,
         "rows": [_row(records[crack.id], unit) for crack in ranked[:TABLE_ROWS]],
         "count": len(ranked),
+        "joints": len(joints),
+        "joint_length": _number(sum(j.length_px for j in joints) * (page.scale.mm_per_px or 1.0)),
         "worst": _row(records[ranked[0].id], unit) if ranked else None,
         "total_length": _number(sum(c.length_px for c in ranked) * (page.scale.mm_per_px or 1.0)),
-        "pieces": _pieces(page, ranked),
+        "pieces": _pieces(page, ranked, joints),
         "drawn": min(len(ranked), DRAWN),
         "crops": [{"row": _row(records[crack.id], unit), **_crop(crack, page, source)} for crack in ranked[:CROPS]],
         "table_rows": TABLE_ROWS,
@@ -146,7 +151,7 @@ def _number(value: float) -> str:
     return f"{value:.{digits}f}"
 
 
-def _pieces(page: Page, ranked: Sequence[Crack]) -> list[dict[str, Any]]:
+def _pieces(page: Page, ranked: Sequence[Crack], joints: Sequence[Crack]) -> list[dict[str, Any]]:
     """The map: the whole picture, or pieces of a long strip one after the other. Coordinates are pixels of the
     picture."""
     boxes = _cut(page.width, page.height)
@@ -155,7 +160,7 @@ def _pieces(page: Page, ranked: Sequence[Crack]) -> list[dict[str, Any]]:
         f = page.factor
         small = page.thumb[y0 // f : -(-y1 // f), x0 // f : -(-x1 // f)]
         step = -(-max(small.shape[:2]) // MAP_PX)
-        inside = [c for c in ranked[:DRAWN] if _meets(c.box_px, (x0, y0, x1, y1))]
+        inside, others = ([c for c in some[:DRAWN] if _meets(c.box_px, (x0, y0, x1, y1))] for some in (ranked, joints))
         span = max(x1 - x0, y1 - y0)
         made.append(
             {
@@ -164,6 +169,7 @@ def _pieces(page: Page, ranked: Sequence[Crack]) -> list[dict[str, Any]]:
                 "unlooked": _area(page, np.logical_not(page.looked_HW), (x0, y0, x1, y1)),
                 "unfamiliar": _area(page, page.unfamiliar_HW, (x0, y0, x1, y1)),
                 "lines": [(c.id, [_svg(p, span / MAP_PX) for p in c.paths_px]) for c in inside],
+                "joints": [[_svg(p, span / MAP_PX) for p in c.paths_px] for c in others],
                 "marks": [_mark(c, (x0, y0), span) for c in inside[:MARKED]],
                 "cracks": len(inside),
                 "tall": y1 - y0 > x1 - x0,

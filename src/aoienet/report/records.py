@@ -1,4 +1,4 @@
-"""What is said of one crack: one flat record, the same in every output file. The unit stands in every name."""
+"""What is said of one crack or joint: one flat record, the same in every output file. The unit stands in every name."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def place_of(geo: GeoReference | None) -> Place:
 
 
 def record(crack: Crack, scale: Scale, place: Place) -> dict[str, Value]:
-    """The record of one crack: pixels always, millimetres with a scale, longitude and latitude with a place.
+    """The record of one crack or joint: pixels always, millimetres with a scale, longitude and latitude with a place.
 
     Units    *_px pixels, area_px pixels counted, *_mm and area_mm2 millimetres, orientation_deg from the x axis
              towards the top, score_log_odds of the first stage, *_u_* one standard uncertainty of the same unit.
@@ -73,6 +73,7 @@ def record(crack: Crack, scale: Scale, place: Place) -> dict[str, Value]:
     x0, y0, x1, y1 = (int(v) for v in crack.box_px)
     out: dict[str, Value] = {
         "id": int(crack.id),
+        "kind": crack.kind,
         "x_px": x0,
         "y_px": y0,
         "w_px": x1 - x0,
@@ -105,7 +106,7 @@ def record(crack: Crack, scale: Scale, place: Place) -> dict[str, Value]:
 
 def columns(scale: Scale, place: Place) -> list[str]:
     """Names of the record's values, in order."""
-    names = ["id", "x_px", "y_px", "w_px", "h_px", "area_px", "length_px", "length_u_px"]
+    names = ["id", "kind", "x_px", "y_px", "w_px", "h_px", "area_px", "length_px", "length_u_px"]
     names += [f"width_{name}{u}_px" for name in WIDTHS for u in ("", "_u")]
     names += ["width_upper_bound", "orientation_deg", "branches", "score_log_odds", "probability"]
     if scale.mm_per_px is not None:

@@ -1,4 +1,4 @@
-"""thumbnail.png: the small picture with the heat map of the first stage and the cracks drawn in."""
+"""thumbnail.png: the small picture with the heat map of the first stage, cracks (red) and joints (green) drawn in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aoienet.scan.runner import ScanResult
 if TYPE_CHECKING:
     from aoienet.measure.crack import Crack
 
-INNER, OUTER = (200, 0, 60), (255, 255, 255)
+INNER, OUTER = {"crack": (200, 0, 60), "joint": (0, 110, 90)}, (255, 255, 255)
 
 
 def write_thumbnail(path: Path, result: ScanResult, cracks: Sequence[Crack] = ()) -> None:
@@ -25,10 +25,11 @@ def write_thumbnail(path: Path, result: ScanResult, cracks: Sequence[Crack] = ()
     image = Image.fromarray(render(result))
     width = 1 + max(image.size) // 1500
     draw = ImageDraw.Draw(image)
-    lines = [_line(path_px, result.factor) for crack in cracks for path_px in crack.paths_px if len(path_px) >= 2]
-    for color, extra in ((OUTER, 2), (INNER, 0)):
-        for line in lines:
-            draw.line(line, fill=color, width=width + extra, joint="curve")
+    lines = [(_line(p, result.factor), INNER[c.kind]) for c in cracks for p in c.paths_px if len(p) >= 2]
+    for line, _ in lines:
+        draw.line(line, fill=OUTER, width=width + 2, joint="curve")
+    for line, color in lines:
+        draw.line(line, fill=color, width=width, joint="curve")
     with atomic(path) as temporary:
         image.save(temporary, format="PNG", compress_level=4)
 
