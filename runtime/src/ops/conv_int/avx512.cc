@@ -1,4 +1,4 @@
-// 16 output channels per vector, vpmaddwd. kVecs vectors of channels x kCount positions are summed at a time, so that a
+// 16 output channels per vector, vpdpwssd. kVecs vectors of channels x kCount positions are summed at a time, so that a
 // pair of weights and a pair of pixels are loaded once for several sums: otherwise loads are what takes the time.
 #include <string.h>
 
@@ -49,10 +49,8 @@ __attribute__((noinline)) void positions(const Line& line, int64_t ox, int64_t o
         int32_t both;
         memcpy(&both, at + i * step, 4);
         const Vi x = _mm512_set1_epi32(both);
-        AOIE_UNROLL for (int v = 0; v < kVecs; ++v) {
-          const Vi products = _mm512_madd_epi16(taps[v], x);
-          asm("vpaddd %1, %0, %0" : "+v"(sum[v][i]) : "v"(products));  // in place: see conv_bits/avx512.cc
-        }
+        // In place by force: the intrinsic is moved to another register and back, and spills (GCC 12).
+        AOIE_UNROLL for (int v = 0; v < kVecs; ++v) asm("vpdpwssd %2, %1, %0" : "+v"(sum[v][i]) : "v"(taps[v]), "v"(x));
       }
     }
   }
