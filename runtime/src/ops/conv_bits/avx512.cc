@@ -205,6 +205,7 @@ inline void count_parity(const uint32_t* windows, int64_t run, int64_t step, con
 struct Line {
   const OpArgs& args;
   const Rows& rows;
+  const Finish& finish;
   const float* h;  // of the row's border state
   const uint32_t *ones, *weights;
   int64_t size;              // words of one output channel
@@ -239,6 +240,7 @@ inline void counts_of(const Line& b, int64_t j, int64_t ox, int64_t o, Vi (&tota
 template <Form kForm, int kPlanes, int kVecs, int kCount>
 __attribute__((noinline)) void positions(const Line& b, int64_t ox, int64_t o, int64_t at_out) {
   const OpArgs& args = b.args;
+  AOIE_UNROLL for (int v = 0; v < kVecs; ++v) expect<kCount>(b.finish, at_out + ox, o + v * kLanes);
   Vf c[kVecs][kCount];
   AOIE_UNROLL for (int j = 0; j < (kForm == kTied ? 1 : kPlanes); ++j) {
     Vi total[kVecs][kCount];
@@ -257,7 +259,7 @@ __attribute__((noinline)) void positions(const Line& b, int64_t ox, int64_t o, i
       const Vf products = vf_add(vf_mul(e, c[v][i]), vf_mul(f, vf_all(b.rows.r[ox + i])));
       y[i] = vf_add(products, vf_load(b.h + b.rows.border[ox + i] + first));
     }
-    finish<kCount>(args, at_out + ox, first, left < kLanes ? left : kLanes, y);
+    finish<kCount>(b.finish, at_out + ox, first, left < kLanes ? left : kLanes, y);
   }
 }
 
@@ -277,8 +279,15 @@ void channels(const Line& b, int64_t ox, int64_t at_out) {
 template <Form kForm, int kPlanes>
 void conv_bits_as(const OpArgs& args) {
   Rows rows(args);
+  const Finish finish(args);
   const auto* packed = static_cast<const uint32_t*>(args.packed);
-  Line b{args, rows, nullptr, packed + kPackedHead, packed + kPackedHead + args.o_pad, args.k * args.kw * rows.words,
+  Line b{args,
+         rows,
+         finish,
+         nullptr,
+         packed + kPackedHead,
+         packed + kPackedHead + args.o_pad,
+         args.k * args.kw * rows.words,
          {}};
   for (int64_t oy = args.skip_top; oy < args.oh - args.skip_bottom; ++oy) {
     const int64_t top = oy * args.s - args.pad, at_out = oy * args.ow;

@@ -24,6 +24,7 @@ namespace {
 
 struct Line {
   const OpArgs& args;
+  const Finish& finish;
   const int16_t* rows;
   int64_t pitch, pairs, at_out;
 };
@@ -34,6 +35,7 @@ __attribute__((noinline)) void positions(const Line& line, int64_t ox, int64_t o
   const OpArgs& args = line.args;
   const int64_t step = args.s * args.c, block = args.k * line.pairs * 2 * kLanes;
   const int16_t* weight = static_cast<const int16_t*>(args.packed) + o / kLanes * block;
+  AOIE_UNROLL for (int v = 0; v < kVecs; ++v) expect<kCount>(line.finish, line.at_out + ox, o + v * kLanes);
   Vi sum[kVecs][kCount];
   AOIE_UNROLL for (int v = 0; v < kVecs; ++v) AOIE_UNROLL for (int i = 0; i < kCount; ++i) sum[v][i] =
       _mm512_setzero_si512();
@@ -58,7 +60,7 @@ __attribute__((noinline)) void positions(const Line& line, int64_t ox, int64_t o
     const int64_t first = o + v * kLanes, left = args.o - first;
     Vf y[kCount];
     AOIE_UNROLL for (int i = 0; i < kCount; ++i) y[i] = vf_affine(sum[v][i], args.a + first, args.b + first);
-    finish<kCount>(args, line.at_out + ox, first, left < kLanes ? left : kLanes, y);
+    finish<kCount>(line.finish, line.at_out + ox, first, left < kLanes ? left : kLanes, y);
   }
 }
 
@@ -73,7 +75,8 @@ void channels(const Line& line, int64_t ox) {
 
 void conv_int_avx512(const OpArgs& args) {
   auto* rows = static_cast<int16_t*>(args.scratch);
-  Line line{args, rows, (args.w + 2 * args.pad) * args.c + 2, (args.k * args.c + 1) / 2, 0};
+  const Finish finish(args);
+  Line line{args, finish, rows, (args.w + 2 * args.pad) * args.c + 2, (args.k * args.c + 1) / 2, 0};
   for (int64_t oy = args.skip_top; oy < args.oh - args.skip_bottom; ++oy) {
     for (int64_t ky = 0; ky < args.k; ++ky) widen_row(args, oy * args.s - args.pad + ky, rows + ky * line.pitch);
     line.at_out = oy * args.ow;
