@@ -45,12 +45,10 @@ template <int kCount>
 __attribute__((always_inline)) inline void expect(const Finish& f, int64_t at, int64_t o) {
   if (!f.large) return;
   const int64_t step = f.tail.add_channels;
-  const float* add = f.tail.add + at * step + (o < step ? o : o - step);
-  float* out = f.out + at * f.channels + o;
-  for (int i = 0; i < kCount; ++i) {
-    if (f.tail.add != nullptr) __builtin_prefetch(add + i * step);
-    if (f.out != nullptr) __builtin_prefetch(out + i * f.channels, 1);
-  }
+  if (f.tail.add != nullptr)
+    for (int i = 0; i < kCount; ++i) __builtin_prefetch(f.tail.add + (at + i) * step + (o < step ? o : o - step));
+  if (f.out != nullptr)
+    for (int i = 0; i < kCount; ++i) __builtin_prefetch(f.out + (at + i) * f.channels + o, 1);
 }
 
 template <int kCount>
