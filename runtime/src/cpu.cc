@@ -21,6 +21,7 @@ const Feature kFeatures[] = {
     {"avx512bw", [] { return __builtin_cpu_supports("avx512bw") != 0; }},
     {"avx512dq", [] { return __builtin_cpu_supports("avx512dq") != 0; }},
     {"avx512vl", [] { return __builtin_cpu_supports("avx512vl") != 0; }},
+    {"avx512vnni", [] { return __builtin_cpu_supports("avx512vnni") != 0; }},
     {"avx512vpopcntdq", [] { return __builtin_cpu_supports("avx512vpopcntdq") != 0; }},
 };
 constexpr int kFeatureCount = sizeof(kFeatures) / sizeof(kFeatures[0]);

@@ -19,14 +19,14 @@ uint64_t value_bytes(const Value& v) {
   return positions * static_cast<uint64_t>(v.c) * size;
 }
 
-// struct Rows of ops/conv_bits/rows.inl: rows, counts and totals of the k input rows, sums of columns and of windows, R
-// and borders of an output row, the windows of kWide positions. An output row has no more positions than a padded input
+// struct Rows of ops/conv_bits/rows.inl: rows and counts of the k input rows, sums of columns and of windows, R and
+// borders of an output row, the windows of kWide positions. An output row has no more positions than a padded input
 // row. AVX2 keeps a byte for each nibble of the rows, and their counts.
 uint64_t conv_bits_words(const Node& node, const Value& in) {
   const auto u = [](int64_t x) { return static_cast<uint64_t>(x); };
   const uint64_t width = u(in.w + 2 * node.pw), words = u((in.c + 31) / 32), planes = u(in.j), k = u(node.k);
   const uint64_t row = node.isa == kAvx2 ? 2 * words : words;
-  return planes * width * (k * row + 2 * k + 2) + 2 * width + u(kWide) * planes * k * u(node.kw) * words;
+  return planes * width * (k * row + k + 2) + 2 * width + u(kWide) * planes * k * u(node.kw) * words + u(kPad);
 }
 
 int64_t conv_side(int64_t side, int64_t k, int64_t s, int64_t p) {

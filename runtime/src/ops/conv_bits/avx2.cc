@@ -105,7 +105,7 @@ void prepare_row(Rows& rows, int64_t y) {
 
 // kCount positions from ox on, kN vectors of output channels from o on.
 template <int kN, int kCount>
-void positions(const Rows& rows, int64_t oy, int64_t ox, int64_t o) {
+void positions(const Rows& rows, const Finish& tail, int64_t oy, int64_t ox, int64_t o) {
   const OpArgs& args = rows.args;
   const int64_t top = oy * args.s - args.pad, left = ox * args.s, run = args.kw * rows.nibbles;
   const int64_t step = args.s * rows.nibbles, next_block = args.k * run * kBlock;
@@ -151,27 +151,28 @@ void positions(const Rows& rows, int64_t oy, int64_t ox, int64_t o) {
       y[i] = vf_add(vf_add(vf_mul(e, c), vf_mul(f, vf_all(r[i]))), vf_load(h[i] + o));
     }
     const int64_t count = args.o - o < kLanes ? args.o - o : kLanes;
-    finish<kCount>(args, oy * args.ow + ox, o, count, y);
+    finish<kCount>(tail, oy * args.ow + ox, o, count, y);
   }
 }
 
 template <int kCount>
-void channels(const Rows& rows, int64_t oy, int64_t ox) {
+void channels(const Rows& rows, const Finish& tail, int64_t oy, int64_t ox) {
   int64_t o = 0;
-  for (; o + kBlock < rows.args.o; o += kVecs * kBlock) positions<kVecs, kCount>(rows, oy, ox, o);
-  if (o < rows.args.o) positions<1, kCount>(rows, oy, ox, o);
+  for (; o + kBlock < rows.args.o; o += kVecs * kBlock) positions<kVecs, kCount>(rows, tail, oy, ox, o);
+  if (o < rows.args.o) positions<1, kCount>(rows, tail, oy, ox, o);
 }
 
 }  // namespace
 
 void conv_bits_avx2(const OpArgs& args) {
   Rows rows(args);
+  const Finish tail(args);
   for (int64_t oy = args.skip_top; oy < args.oh - args.skip_bottom; ++oy) {
     for (int64_t ky = 0; ky < args.k; ++ky) prepare_row(rows, oy * args.s - args.pad + ky);
     clear_bits(args, oy * args.ow);
     int64_t ox = 0;
-    for (; ox + kWide <= args.ow; ox += kWide) channels<kWide>(rows, oy, ox);
-    for (; ox < args.ow; ++ox) channels<1>(rows, oy, ox);
+    for (; ox + kWide <= args.ow; ox += kWide) channels<kWide>(rows, tail, oy, ox);
+    for (; ox < args.ow; ++ox) channels<1>(rows, tail, oy, ox);
   }
 }
 }  // namespace aoie

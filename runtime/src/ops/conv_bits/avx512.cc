@@ -35,49 +35,73 @@ inline Vi vi_keep(const uint32_t* p) {
 namespace aoie {
 namespace {
 
-// Adds the counts of n words of 64 bits, words ... of p64 per position, to the positions.
-inline void add_counts(__m512i each, int64_t word, int64_t n, int64_t p64, int32_t* counts) {
-  const __m256i narrow = _mm512_cvtepi64_epi32(each);
-  if (p64 == 1) {
-    _mm256_mask_storeu_epi32(counts + word, static_cast<__mmask8>((1u << n) - 1), narrow);
+inline __mmask16 first_lanes(int64_t n) { return static_cast<__mmask16>(n < kLanes ? (1u << n) - 1 : 0xFFFF); }
+
+// The sum of f(i) over the p64 words of each of count positions.
+template <typename F>
+inline void count_positions(int64_t count, int64_t p64, int32_t* counts, F f) {
+  const auto all = [&](int64_t words) __attribute__((always_inline)) {
+    for (int64_t x = 0; x < count; ++x) {
+      int64_t sum = 0;
+      for (int64_t i = x * words; i < (x + 1) * words; ++i) sum += f(i);
+      counts[x] = static_cast<int32_t>(sum);
+    }
+  };
+  p64 == 1 ? all(1) : p64 == 2 ? all(2) : p64 == 4 ? all(4) : all(p64);
+}
+
+void prepare_plane_row(const uint64_t* from, int64_t count, int64_t p64, int64_t words, uint32_t* to, int32_t* counts) {
+  count_positions(count, p64, counts, [&](int64_t i) { return __builtin_popcountll(from[i]); });
+  if (words == 2 * p64) {
+    __builtin_memcpy(to, from, static_cast<uint64_t>(count * p64) * 8);
     return;
   }
-  int32_t all[8];
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(all), narrow);
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t at = (word + i) / p64;
-    counts[at] = all[i] + ((word + i) % p64 == 0 ? 0 : counts[at]);
+  for (int64_t x = 0; x < count; ++x, from += p64, to += words) {  // the last word is half empty
+    for (int64_t i = 0; i < p64 - 1; ++i) __builtin_memcpy(to + 2 * i, from + i, 8);
+    to[words - 1] = static_cast<uint32_t>(from[p64 - 1]);
   }
 }
 
-void prepare_plane_row(const uint64_t* from, int64_t count, int64_t p64, uint32_t* to, int32_t* counts) {
-  for (int64_t word = 0; word < count * p64; word += 8) {
-    const int64_t n = count * p64 - word < 8 ? count * p64 - word : 8;
-    const auto valid = static_cast<__mmask8>((1u << n) - 1);
-    const Vi bits = _mm512_maskz_loadu_epi64(valid, from + word);
-    _mm512_mask_storeu_epi64(to + 2 * word, valid, bits);
-    add_counts(_mm512_popcnt_epi64(bits), word, n, p64, counts);
-  }
-}
-
-void prepare_tied_row(const uint64_t* first, const uint64_t* second, int64_t count, int64_t p64, uint32_t* to,
-                      int32_t* both, int32_t* high) {
+// p_1 of a word, then where the planes agree, as do the pads of the last word.
+void prepare_tied_row(const uint64_t* first, const uint64_t* second, int64_t count, int64_t p64, int64_t words,
+                      uint32_t* to, int32_t* both, int32_t* high) {
+  count_positions(count, p64, both,
+                  [&](int64_t i) { return __builtin_popcountll(first[i]) + __builtin_popcountll(second[i]); });
+  count_positions(count, p64, high, [&](int64_t i) { return __builtin_popcountll(first[i] & second[i]); });
   const Vi low_half = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
   const Vi high_half = _mm512_add_epi32(low_half, _mm512_set1_epi32(8));
-  for (int64_t word = 0; word < count * p64; word += 8) {
-    const int64_t n = count * p64 - word < 8 ? count * p64 - word : 8;
-    const auto valid = static_cast<__mmask8>((1u << n) - 1);
-    const Vi p1 = _mm512_maskz_loadu_epi64(valid, first + word), p2 = _mm512_maskz_loadu_epi64(valid, second + word);
-    const Vi alike = _mm512_ternarylogic_epi64(p1, p2, p2, 0xC3);  // ~(p1 ^ p2)
-    const int64_t left = 4 * n;                                    // 32-bit words to write
-    uint32_t* at = to + 4 * word;
-    _mm512_mask_storeu_epi32(at, static_cast<__mmask16>(left < 16 ? (1u << left) - 1 : 0xFFFF),
-                             _mm512_permutex2var_epi32(p1, low_half, alike));
-    _mm512_mask_storeu_epi32(at + 16, static_cast<__mmask16>(left > 16 ? (1u << (left - 16)) - 1 : 0),
-                             _mm512_permutex2var_epi32(p1, high_half, alike));
-    add_counts(_mm512_add_epi64(_mm512_popcnt_epi64(p1), _mm512_popcnt_epi64(p2)), word, n, p64, both);
-    add_counts(_mm512_popcnt_epi64(_mm512_and_si512(p1, p2)), word, n, p64, high);
+  const bool whole = words == 2 * p64;  // else position by position
+  const int64_t step = whole ? count * p64 : p64, kept = whole ? count * words : words;
+  for (int64_t at = 0; at < count * p64; at += step, to += 2 * kept)
+    for (int64_t word = 0; word < step; word += 8) {
+      const auto valid = static_cast<__mmask8>(first_lanes(step - word));
+      const Vi p1 = _mm512_maskz_loadu_epi64(valid, first + at + word);
+      const Vi p2 = _mm512_maskz_loadu_epi64(valid, second + at + word);
+      const Vi alike = _mm512_ternarylogic_epi64(p1, p2, p2, 0xC3);  // ~(p1 ^ p2)
+      const Vi low = _mm512_permutex2var_epi32(p1, low_half, alike);
+      const Vi high_words = _mm512_permutex2var_epi32(p1, high_half, alike);
+      const int64_t left = 2 * (kept - 2 * word);  // 32-bit words to write
+      _mm512_mask_storeu_epi32(to + 4 * word, first_lanes(left), low);
+      if (left > kLanes) _mm512_mask_storeu_epi32(to + 4 * word + kLanes, first_lanes(left - kLanes), high_words);
+    }
+}
+
+// Returns the parity of all words.
+uint32_t prepare_parity_row(const uint64_t* from, int64_t count, int64_t p64, uint32_t* to, int32_t* counts) {
+  count_positions(count, p64, counts, [&](int64_t i) { return __builtin_popcountll(from[i]); });
+  const Vi last = _mm512_set1_epi32(kLanes - 1), zero = _mm512_setzero_si512();
+  Vi before = zero;
+  for (int64_t word = 0; word < 2 * count * p64; word += kLanes) {
+    const __mmask16 valid = first_lanes(2 * count * p64 - word);
+    const Vi bits = _mm512_maskz_loadu_epi32(valid, reinterpret_cast<const uint32_t*>(from) + word);
+    Vi sums = _mm512_xor_si512(bits, _mm512_alignr_epi32(bits, zero, 15));  // of 2, 4, 8, 16 words up to each
+    sums = _mm512_xor_si512(sums, _mm512_alignr_epi32(sums, zero, 14));
+    sums = _mm512_xor_si512(sums, _mm512_alignr_epi32(sums, zero, 12));
+    sums = _mm512_xor_si512(sums, _mm512_alignr_epi32(sums, zero, 8));
+    _mm512_mask_storeu_epi32(to + word, valid, _mm512_mask_xor_epi32(bits, 0x5555, sums, before));
+    before = _mm512_xor_si512(before, _mm512_permutexvar_epi32(last, sums));
   }
+  return static_cast<uint32_t>(_mm_cvtsi128_si32(_mm512_castsi512_si128(before)));
 }
 
 // Popcounts of kCount windows whose first words are at rows[ky] + i * step, run * kUnit words per kernel row.
@@ -104,29 +128,24 @@ inline void count_rows(const uint32_t* const* rows, int64_t k, int64_t run, int6
   }
 }
 
-// The windows of count positions from ox on, word by word, as kParity wants them: the parity of every even word goes on
-// from the taps before.
+// The windows of count positions from ox on as kParity wants them: every even word is the parity of the words of the
+// window up to it. In the row it goes on from the row's beginning, so a kernel row changes by one word. What is written
+// behind its end is written again by the next one.
 void prepare_windows(const Rows& rows, int64_t top, int64_t ox, int64_t count) {
   const OpArgs& args = rows.args;
-  const int64_t words = rows.words;
-  const auto some = static_cast<__mmask16>(words < kLanes ? (1u << words) - 1 : 0xFFFF);
+  const int64_t run = args.kw * rows.words;
   uint32_t* to = rows.windows;
   for (int64_t i = 0; i < count; ++i)
     for (int64_t j = 0; j < args.j; ++j) {
-      const int64_t left = (ox + i) * args.s;
-      uint32_t before = 0;
-      for (int64_t ky = 0; ky < args.k; ++ky) {
-        const uint32_t* row = rows.row(top + ky, j) + left * words;
-        const uint32_t* total = rows.totals + (rows.slot(top + ky) * args.j + j) * rows.width + left;
-        for (int64_t kx = 0; kx < args.kw; ++kx, row += words, to += words) {
-          const Vi carried = _mm512_maskz_set1_epi32(0x5555, static_cast<int>(before));
-          for (int64_t word = 0; word < words; word += kLanes) {
-            const __mmask16 valid = words - word < kLanes ? static_cast<__mmask16>((1u << (words - word)) - 1) : some;
-            const Vi bits = _mm512_maskz_loadu_epi32(valid, row + word);
-            _mm512_mask_storeu_epi32(to + word, valid, _mm512_xor_si512(bits, carried));
-          }
-          before ^= total[kx];
-        }
+      const int64_t left = (ox + i) * args.s * rows.words;
+      uint32_t change = 0;
+      for (int64_t ky = 0; ky < args.k; ++ky, to += run) {
+        const uint32_t* row = rows.row(top + ky, j) + left;
+        if (left > 0) change ^= row[-2] ^ row[-1];  // the parity of what is left of the window
+        const Vi changes = _mm512_maskz_set1_epi32(0x5555, static_cast<int>(change));
+        for (int64_t word = 0; word < run; word += kLanes)
+          _mm512_storeu_si512(to + word, _mm512_xor_si512(vi_load(row + word), changes));
+        change ^= row[run - 2] ^ row[run - 1];
       }
     }
 }
@@ -186,6 +205,7 @@ inline void count_parity(const uint32_t* windows, int64_t run, int64_t step, con
 struct Line {
   const OpArgs& args;
   const Rows& rows;
+  const Finish& finish;
   const float* h;  // of the row's border state
   const uint32_t *ones, *weights;
   int64_t size;              // words of one output channel
@@ -220,6 +240,7 @@ inline void counts_of(const Line& b, int64_t j, int64_t ox, int64_t o, Vi (&tota
 template <Form kForm, int kPlanes, int kVecs, int kCount>
 __attribute__((noinline)) void positions(const Line& b, int64_t ox, int64_t o, int64_t at_out) {
   const OpArgs& args = b.args;
+  AOIE_UNROLL for (int v = 0; v < kVecs; ++v) expect<kCount>(b.finish, at_out + ox, o + v * kLanes);
   Vf c[kVecs][kCount];
   AOIE_UNROLL for (int j = 0; j < (kForm == kTied ? 1 : kPlanes); ++j) {
     Vi total[kVecs][kCount];
@@ -238,7 +259,7 @@ __attribute__((noinline)) void positions(const Line& b, int64_t ox, int64_t o, i
       const Vf products = vf_add(vf_mul(e, c[v][i]), vf_mul(f, vf_all(b.rows.r[ox + i])));
       y[i] = vf_add(products, vf_load(b.h + b.rows.border[ox + i] + first));
     }
-    finish<kCount>(args, at_out + ox, first, left < kLanes ? left : kLanes, y);
+    finish<kCount>(b.finish, at_out + ox, first, left < kLanes ? left : kLanes, y);
   }
 }
 
@@ -258,8 +279,15 @@ void channels(const Line& b, int64_t ox, int64_t at_out) {
 template <Form kForm, int kPlanes>
 void conv_bits_as(const OpArgs& args) {
   Rows rows(args);
+  const Finish finish(args);
   const auto* packed = static_cast<const uint32_t*>(args.packed);
-  Line b{args, rows, nullptr, packed + kPackedHead, packed + kPackedHead + args.o_pad, args.k * args.kw * rows.words,
+  Line b{args,
+         rows,
+         finish,
+         nullptr,
+         packed + kPackedHead,
+         packed + kPackedHead + args.o_pad,
+         args.k * args.kw * rows.words,
          {}};
   for (int64_t oy = args.skip_top; oy < args.oh - args.skip_bottom; ++oy) {
     const int64_t top = oy * args.s - args.pad, at_out = oy * args.ow;

@@ -60,8 +60,8 @@ inline void bits_below(const OpArgs& args, const uint32_t* at, int64_t pitch, in
 
 // The AND-popcounts of kCount neighbouring positions; kernel size, planes and words (0: any) are known to the compiler.
 template <int kH, int kW, int kPlanes, int kCount, int kWords>
-inline void positions(const OpArgs& args, const uint32_t* rows, int64_t pitch, int64_t any_words, int64_t ox,
-                      const float* top_h, int64_t at_out) {
+inline void positions(const OpArgs& args, const Finish& tail, const uint32_t* rows, int64_t pitch, int64_t any_words,
+                      int64_t ox, const float* top_h, int64_t at_out) {
   const int64_t words = kWords == 0 ? any_words : kWords, step = args.s * words,
                 run = kW * words;  // a kernel row is run neighbouring words
   const uint32_t* at = rows + ox * step;
@@ -89,7 +89,7 @@ inline void positions(const OpArgs& args, const uint32_t* rows, int64_t pitch, i
       y[i] =
           vf_add(vf_add(vf_mul(vf_load(args.a + o), c), vf_mul(vf_load(args.b + o), vf_all(rho[i]))), vf_load(h + o));
     }
-    finish<kCount>(args, at_out, o, left < kLanes ? left : kLanes, y);
+    finish<kCount>(tail, at_out, o, left < kLanes ? left : kLanes, y);
   }
 }
 
@@ -97,6 +97,7 @@ template <int kH, int kW, int kPlanes, int kWords>
 void conv_bits_of(const OpArgs& args) {
   const int64_t words = (args.c + 31) / 32, pitch = (args.w + 2 * args.pad_w) * words;
   auto* rows = static_cast<uint32_t*>(args.scratch);
+  const Finish tail(args);
   for (int64_t oy = args.skip_top; oy < args.oh - args.skip_bottom; ++oy) {
     const int64_t top = oy * args.s - args.pad;
     for (int64_t j = 0; j < kPlanes; ++j)
@@ -106,8 +107,8 @@ void conv_bits_of(const OpArgs& args) {
     clear_bits(args, out);
     int64_t ox = 0;
     for (; ox + kPixels <= args.ow; ox += kPixels)
-      positions<kH, kW, kPlanes, kPixels, kWords>(args, rows, pitch, words, ox, h, out + ox);
-    for (; ox < args.ow; ++ox) positions<kH, kW, kPlanes, 1, kWords>(args, rows, pitch, words, ox, h, out + ox);
+      positions<kH, kW, kPlanes, kPixels, kWords>(args, tail, rows, pitch, words, ox, h, out + ox);
+    for (; ox < args.ow; ++ox) positions<kH, kW, kPlanes, 1, kWords>(args, tail, rows, pitch, words, ox, h, out + ox);
   }
 }
 

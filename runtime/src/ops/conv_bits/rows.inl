@@ -14,15 +14,15 @@ struct Rows {
   const OpArgs& args;
   const Form form;
   const int64_t words, width, unit;  // words of a plane's position; positions of a padded row; words of a position
-  uint32_t* const data;              // [k slots, planes, width, words]; tied: [k slots, width, words, 2]
-  int32_t* const counts;             // [k slots, planes, width]: popcounts; tied: of both planes, and of p_1 & p_2
-  uint32_t* const totals;            // [k slots, planes, width]: parity of all words of a position (kParity)
-  int32_t* const columns;            // [planes, width]: counts of the k rows
-  int32_t* const rho;                // [planes, ow]: counts of the windows
-  float* const r;                    // [ow]: R of docs/format.md
-  int32_t* const border;             // [ow]: offset of the column's constants in h
-  uint32_t* const windows;           // [kWide, planes, k * kw * words] (kParity)
-  int64_t held[3];                   // the input row in each slot
+  uint32_t* const data;     // [k slots, planes, width, words]; tied: [k slots, width, words, 2]; kParity: every
+                            // even word is the parity of the words of the row up to it
+  int32_t* const counts;    // [k slots, planes, width]: popcounts; tied: of both planes, and of p_1 & p_2
+  int32_t* const columns;   // [planes, width]: counts of the k rows
+  int32_t* const rho;       // [planes, ow]: counts of the windows
+  float* const r;           // [ow]: R of docs/format.md
+  int32_t* const border;    // [ow]: offset of the column's constants in h
+  uint32_t* const windows;  // [kWide, planes, k * kw * words] (kParity), and kPad words behind
+  int64_t held[3];          // the input row in each slot
 
   explicit Rows(const OpArgs& a)
       : args(a),
@@ -32,8 +32,7 @@ struct Rows {
         unit(words * (form == kTied ? 2 : 1)),
         data(static_cast<uint32_t*>(a.scratch)),
         counts(reinterpret_cast<int32_t*>(data + a.k * a.j * width * words)),
-        totals(reinterpret_cast<uint32_t*>(counts + a.k * a.j * width)),
-        columns(reinterpret_cast<int32_t*>(totals + a.k * a.j * width)),
+        columns(counts + a.k * a.j * width),
         rho(columns + a.j * width),
         r(reinterpret_cast<float*>(rho + a.j * a.ow)),
         border(reinterpret_cast<int32_t*>(r + a.ow)),
@@ -49,60 +48,18 @@ struct Rows {
   }
 };
 
-inline uint32_t word_at(const uint64_t* position, int64_t word) {
-  return static_cast<uint32_t>(position[word / 2] >> (word % 2 * 32));
-}
-
-// One plane of one position: its popcount, and its words.
-inline int32_t prepare_plane(const uint64_t* from, int64_t words, uint32_t* to) {
-  int32_t count = 0;
-  for (int64_t word = 0; word < words; ++word) {
-    to[word] = word_at(from, word);
-    count += __builtin_popcount(to[word]);
-  }
-  return count;
-}
-
-// The same for an even number of words, where every even word becomes the parity of those up to it.
-inline int32_t prepare_parity(const uint64_t* from, int64_t words, uint32_t* to, uint32_t* total) {
-  int64_t count = 0;
-  uint32_t odd = 0;
-  for (int64_t i = 0; i < words / 2; ++i) {
-    const uint64_t two = from[i], mixed = two ^ odd;
-    count += __builtin_popcountll(two);
-    __builtin_memcpy(to + 2 * i, &mixed, 8);
-    odd = static_cast<uint32_t>(mixed) ^ static_cast<uint32_t>(two >> 32);
-  }
-  *total = odd;
-  return static_cast<int32_t>(count);
-}
-
-// Both planes of one position, word by word: p_1, and where the planes agree. The pads of the last word agree.
-inline void prepare_tied(const uint64_t* first, const uint64_t* second, int64_t words, uint32_t* to, int32_t* both,
-                         int32_t* high) {
-  int32_t count = 0, common = 0;
-  for (int64_t word = 0; word < words; ++word) {
-    const uint32_t p1 = word_at(first, word), p2 = word_at(second, word);
-    count += __builtin_popcount(p1) + __builtin_popcount(p2);
-    common += __builtin_popcount(p1 & p2);
-    to[2 * word] = p1;
-    to[2 * word + 1] = ~(p1 ^ p2);
-  }
-  *both = count;
-  *high = common;
-}
-
-// prepare_plane and prepare_tied for count positions of whole 64-bit words; the unit has them.
-void prepare_plane_row(const uint64_t* from, int64_t count, int64_t p64, uint32_t* to, int32_t* counts);
-void prepare_tied_row(const uint64_t* first, const uint64_t* second, int64_t count, int64_t p64, uint32_t* to,
-                      int32_t* both, int32_t* high);
+// Input rows of count positions of p64 words each, as the forms read them; the unit has them. The popcounts of the
+// positions go to counts, for two tied planes those of both and of p_1 & p_2. words: those of a position that are kept.
+void prepare_plane_row(const uint64_t* from, int64_t count, int64_t p64, int64_t words, uint32_t* to, int32_t* counts);
+void prepare_tied_row(const uint64_t* first, const uint64_t* second, int64_t count, int64_t p64, int64_t words,
+                      uint32_t* to, int32_t* both, int32_t* high);
+uint32_t prepare_parity_row(const uint64_t* from, int64_t count, int64_t p64, uint32_t* to, int32_t* counts);
 
 // Positions begin ... end - 1 of a prepared row are outside of the picture: 0 bits.
 inline void clear(const Rows& rows, int64_t slot, int64_t begin, int64_t end) {
   const int64_t planes = rows.args.j, width = rows.width, words = rows.words;
   for (int64_t j = 0; j < planes; ++j)
-    for (int64_t x = begin; x < end; ++x)
-      rows.counts[(slot * planes + j) * width + x] = 0, rows.totals[(slot * planes + j) * width + x] = 0;
+    for (int64_t x = begin; x < end; ++x) rows.counts[(slot * planes + j) * width + x] = 0;
   uint32_t* to = rows.data + slot * planes * width * words;
   if (rows.form == kTied) {
     for (int64_t i = begin * words; i < end * words; ++i) to[2 * i] = 0, to[2 * i + 1] = UINT32_MAX;
@@ -122,29 +79,16 @@ inline void prepare_row(Rows& rows, int64_t y) {
   clear(rows, slot, width - args.pad_w, width);
   const uint64_t* in = static_cast<const uint64_t*>(args.in0) + y * args.w * args.p64;
   const int64_t plane = args.h * args.w * args.p64;
-  int32_t* counts = rows.counts + slot * planes * width;
-  uint32_t* totals = rows.totals + slot * planes * width;
-  uint32_t* to = rows.data + slot * planes * width * words;
-  const bool whole = words == 2 * args.p64;
-  if (rows.form == kTied && whole)
-    return prepare_tied_row(in, in + plane, args.w, args.p64, to + args.pad_w * 2 * words, counts + args.pad_w,
-                            counts + width + args.pad_w);
-  if (rows.form == kTied) {
-    for (int64_t x = 0, place = args.pad_w; x < args.w; ++x, ++place)
-      prepare_tied(in + x * args.p64, in + plane + x * args.p64, words, to + place * 2 * words, counts + place,
-                   counts + width + place);
-    return;
-  }
-  for (int64_t j = 0; j < planes; ++j, in += plane) {
-    const int64_t first = j * width + args.pad_w;
-    if (rows.form == kParity)
-      for (int64_t x = 0; x < args.w; ++x)
-        counts[first + x] = prepare_parity(in + x * args.p64, words, to + (first + x) * words, totals + first + x);
-    else if (whole)
-      prepare_plane_row(in, args.w, args.p64, to + first * words, counts + first);
-    else
-      for (int64_t x = 0; x < args.w; ++x)
-        counts[first + x] = prepare_plane(in + x * args.p64, words, to + (first + x) * words);
+  int32_t* counts = rows.counts + slot * planes * width + args.pad_w;
+  uint32_t* to = rows.data + slot * planes * width * words + args.pad_w * rows.unit;
+  if (rows.form == kTied) return prepare_tied_row(in, in + plane, args.w, args.p64, words, to, counts, counts + width);
+  for (int64_t j = 0; j < planes; ++j, in += plane, counts += width, to += width * words) {
+    if (rows.form != kParity) {
+      prepare_plane_row(in, args.w, args.p64, words, to, counts);
+      continue;
+    }
+    const uint32_t parity = prepare_parity_row(in, args.w, args.p64, to, counts);
+    for (int64_t i = 0; i < args.pad_w * words; i += 2) to[args.w * words + i] = parity;  // zeros change no parity
   }
 }
 

@@ -1,4 +1,4 @@
-// 16 output channels per vector, vpmaddwd. kVecs vectors of channels x kCount positions are summed at a time, so that a
+// 16 output channels per vector, vpdpwssd. kVecs vectors of channels x kCount positions are summed at a time, so that a
 // pair of weights and a pair of pixels are loaded once for several sums: otherwise loads are what takes the time.
 #include <string.h>
 
@@ -24,6 +24,7 @@ namespace {
 
 struct Line {
   const OpArgs& args;
+  const Finish& finish;
   const int16_t* rows;
   int64_t pitch, pairs, at_out;
 };
@@ -34,6 +35,7 @@ __attribute__((noinline)) void positions(const Line& line, int64_t ox, int64_t o
   const OpArgs& args = line.args;
   const int64_t step = args.s * args.c, block = args.k * line.pairs * 2 * kLanes;
   const int16_t* weight = static_cast<const int16_t*>(args.packed) + o / kLanes * block;
+  AOIE_UNROLL for (int v = 0; v < kVecs; ++v) expect<kCount>(line.finish, line.at_out + ox, o + v * kLanes);
   Vi sum[kVecs][kCount];
   AOIE_UNROLL for (int v = 0; v < kVecs; ++v) AOIE_UNROLL for (int i = 0; i < kCount; ++i) sum[v][i] =
       _mm512_setzero_si512();
@@ -49,10 +51,8 @@ __attribute__((noinline)) void positions(const Line& line, int64_t ox, int64_t o
         int32_t both;
         memcpy(&both, at + i * step, 4);
         const Vi x = _mm512_set1_epi32(both);
-        AOIE_UNROLL for (int v = 0; v < kVecs; ++v) {
-          const Vi products = _mm512_madd_epi16(taps[v], x);
-          asm("vpaddd %1, %0, %0" : "+v"(sum[v][i]) : "v"(products));  // in place: see conv_bits/avx512.cc
-        }
+        // In place by force: the intrinsic is moved to another register and back, and spills (GCC 12).
+        AOIE_UNROLL for (int v = 0; v < kVecs; ++v) asm("vpdpwssd %2, %1, %0" : "+v"(sum[v][i]) : "v"(taps[v]), "v"(x));
       }
     }
   }
@@ -60,7 +60,7 @@ __attribute__((noinline)) void positions(const Line& line, int64_t ox, int64_t o
     const int64_t first = o + v * kLanes, left = args.o - first;
     Vf y[kCount];
     AOIE_UNROLL for (int i = 0; i < kCount; ++i) y[i] = vf_affine(sum[v][i], args.a + first, args.b + first);
-    finish<kCount>(args, line.at_out + ox, first, left < kLanes ? left : kLanes, y);
+    finish<kCount>(line.finish, line.at_out + ox, first, left < kLanes ? left : kLanes, y);
   }
 }
 
@@ -75,7 +75,8 @@ void channels(const Line& line, int64_t ox) {
 
 void conv_int_avx512(const OpArgs& args) {
   auto* rows = static_cast<int16_t*>(args.scratch);
-  Line line{args, rows, (args.w + 2 * args.pad) * args.c + 2, (args.k * args.c + 1) / 2, 0};
+  const Finish finish(args);
+  Line line{args, finish, rows, (args.w + 2 * args.pad) * args.c + 2, (args.k * args.c + 1) / 2, 0};
   for (int64_t oy = args.skip_top; oy < args.oh - args.skip_bottom; ++oy) {
     for (int64_t ky = 0; ky < args.k; ++ky) widen_row(args, oy * args.s - args.pad + ky, rows + ky * line.pitch);
     line.at_out = oy * args.ow;

@@ -12,7 +12,8 @@ namespace {
 constexpr int kPixels = 4;
 
 template <int kCount>
-inline void pixels(const OpArgs& args, const int16_t* rows, int64_t pitch, int64_t pairs, int64_t ox, int64_t at_out) {
+inline void pixels(const OpArgs& args, const Finish& tail, const int16_t* rows, int64_t pitch, int64_t pairs,
+                   int64_t ox, int64_t at_out) {
   const int64_t step = args.s * args.c;
   for (int64_t o = 0; o < args.o; o += kLanes) {
     const int16_t* weight = static_cast<const int16_t*>(args.packed) + o * args.k * pairs * 2;
@@ -28,7 +29,7 @@ inline void pixels(const OpArgs& args, const int16_t* rows, int64_t pitch, int64
     const int64_t left = args.o - o;
     Vf y[kCount];
     for (int i = 0; i < kCount; ++i) y[i] = vf_affine(sum[i], args.a + o, args.b + o);
-    finish<kCount>(args, at_out, o, left < kLanes ? left : kLanes, y);
+    finish<kCount>(tail, at_out, o, left < kLanes ? left : kLanes, y);
   }
 }
 
@@ -36,13 +37,14 @@ void conv_int(const OpArgs& args) {
   const int64_t pitch = (args.w + 2 * args.pad) * args.c + 2;
   const int64_t pairs = (args.k * args.c + 1) / 2;
   auto* rows = static_cast<int16_t*>(args.scratch);
+  const Finish tail(args);
   for (int64_t oy = args.skip_top; oy < args.oh - args.skip_bottom; ++oy) {
     for (int64_t ky = 0; ky < args.k; ++ky) widen_row(args, oy * args.s - args.pad + ky, rows + ky * pitch);
     const int64_t out = oy * args.ow;
     clear_bits(args, out);
     int64_t ox = 0;
-    for (; ox + kPixels <= args.ow; ox += kPixels) pixels<kPixels>(args, rows, pitch, pairs, ox, out + ox);
-    for (; ox < args.ow; ++ox) pixels<1>(args, rows, pitch, pairs, ox, out + ox);
+    for (; ox + kPixels <= args.ow; ox += kPixels) pixels<kPixels>(args, tail, rows, pitch, pairs, ox, out + ox);
+    for (; ox < args.ow; ++ox) pixels<1>(args, tail, rows, pitch, pairs, ox, out + ox);
   }
 }
 
