@@ -306,10 +306,11 @@ def _pictures(images: list[str], out: Path, stages: Stages) -> list[Picture]:
 
 def show(document: dict[str, Any], out: Path) -> None:
     """The summary for a reader."""
+    names = ["picture", "px", "dropped", "unfamiliar", "cracks", "length", "greatest width", "joints"]
     lines = []
     for e in document["inputs"]:
         if e["status"] != "done":
-            lines.append([Path(e["input"]).name, e["status"], "", "", "", "", ""])
+            lines.append([Path(e["input"]).name, e["status"], *[""] * (len(names) - 2)])
             continue
         unit = "mm" if "length_mm" in e else "px"
         widest, strange = e[f"width_max_{unit}"], e["area_unfamiliar_share"]
@@ -325,7 +326,6 @@ def show(document: dict[str, Any], out: Path) -> None:
                 e["joints"],
             ]
         )
-    names = ["picture", "px", "dropped", "unfamiliar", "cracks", "length", "greatest width", "joints"]
     _common.print_table(names, lines)
     for warning in dict.fromkeys(w for e in document["inputs"] for w in e.get("warnings", [])):
         print(f"warning: {warning}")
