@@ -275,7 +275,7 @@ def text(result: dict) -> str:
                 for key, title in MEASURES.items()
             )
             lines += [
-                f"  {name}: {shares}",
+                f"  {name}: " + (shares if dense["recall"] else "nothing found"),
                 f"    dense {over['dense_s']:.1f} s, second stage {over['second_s']:.1f} s ({100 * over['second_s'] / over['dense_s']:.0f} "
                 f"%): {fast['median']:.2f} ({fast['least']:.2f} to {fast['most']:.2f}) times as fast; breaks even at "
                 f"{100 * (1 - row['first_s'] / over['dense_s']):.0f} %",
