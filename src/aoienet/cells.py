@@ -12,6 +12,11 @@ from math import gcd
 import numpy as np
 
 
+def side_px(block_px: int, stride_px: int) -> int:
+    """Side of a cell."""
+    return gcd(block_px, stride_px)
+
+
 def fused(scores_HW: np.ndarray, block_px: int, stride_px: int) -> np.ndarray:
     """Mean log-odds of the blocks that cover a cell, float64 [Hc, Wc].
 
@@ -44,7 +49,7 @@ def _least(values: np.ndarray) -> float | bool:
 def _over_cells(
     values_HW: np.ndarray, block_px: int, stride_px: int, join: np.ufunc, start: float | bool
 ) -> np.ndarray:
-    cell = gcd(block_px, stride_px)
+    cell = side_px(block_px, stride_px)
     step, span = stride_px // cell, block_px // cell
     rows, cols = ((n - 1) * step + span for n in values_HW.shape)
     out = np.full((rows, cols), start, bool if values_HW.dtype == bool else np.float64)

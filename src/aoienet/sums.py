@@ -10,6 +10,8 @@ from enum import IntEnum
 
 import numpy as np
 
+from aoienet.cells import side_px
+
 LIGHT, DARK = 250, 5  # grey levels from which on a pixel lies at the end of the scale
 EVERY = 4  # rows
 DISTANCES = (1, 4, 8)  # k of D(k); all are taken over the same pairs' first pixels
@@ -70,7 +72,7 @@ def over_windows(sums_HWS: np.ndarray, step: int, span: int) -> np.ndarray:
 
 def of_picture(image_HW: np.ndarray, block_px: int, stride_px: int, around_px: int) -> np.ndarray:
     """Sums [Hb, Wb, len(Sum)] of every whole block of a picture and what lies within around_px of it."""
-    cell = int(np.gcd(block_px, stride_px))
+    cell = side_px(block_px, stride_px)
     step, span, margin = stride_px // cell, block_px // cell, around_px // cell
     cells = np.stack([cell_sums(image_HW[y : y + cell], cell) for y in range(0, len(image_HW), cell)])
     framed = np.pad(cells, ((margin, margin), (margin, margin), (0, 0)))

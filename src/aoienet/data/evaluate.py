@@ -61,7 +61,7 @@ def familiar(subject: Subject, root: Path, seed: int = 0) -> dict | None:
     if subject.scan is None or layout(root, subject.classes) != "crack_blocks":
         return None
     parts = crack_blocks.load(Path(root), seed)
-    block, stride = int(subject.scan["block_px"]), int(subject.scan["block_stride_px"])
+    block, stride = _grid(subject)
     around = min(AROUND_PX, int(subject.scan["halo_px"]))
     return crack_blocks.familiar(parts.train, parts.val, block, stride, around)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 
 @dataclass(frozen=True)
@@ -55,3 +58,10 @@ class Line:
     count: int
     links: tuple[np.ndarray, ...] = ()
     cuts: int = 0
+
+
+def connected(count: int, pairs: np.ndarray | Sequence[tuple[int, int]]) -> np.ndarray:
+    """Number of the connected set of each of `count` things. pairs: [P, 2], of what is connected."""
+    at = np.array(pairs, np.int64).reshape(-1, 2)
+    ones = np.ones(len(at), bool)
+    return connected_components(coo_matrix((ones, (at[:, 0], at[:, 1])), (count, count)), directed=False)[1]

@@ -10,13 +10,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from aoienet.measure import joint, outline, skeleton, split, statistics
 from aoienet.measure.crack import CRACK, JOINT, Crack
-from aoienet.measure.line import Branch, Line
+from aoienet.measure.line import Branch, Line, connected
 from aoienet.measure.piece import Piece, Settings
 from aoienet.measure.width import Places
 
@@ -47,13 +45,13 @@ def merge(
         return []
     whole = _together(found)
     del found
-    lines = _lines(whole, _connected(len(whole.area), _touching(whole.border)), size_hw)
+    lines = _lines(whole, connected(len(whole.area), _touching(whole.border)), size_hw)
     joints: list[list[Line]] = []
     if not as_one:
         lines, joints = split.apart(lines, joint.find(_strokes(whole, lines)), settings.least_area_px)
     cracks = [_crack(whole, parts, [], settings.blur_px, scores, JOINT) for parts in joints]
     bridges = _bridges(lines, settings.gap_px) if settings.gap_px > 0 and len(lines) > 1 else []
-    joined = _connected(len(lines), np.array([b.groups for b in bridges], np.int64).reshape(-1, 2))
+    joined = connected(len(lines), [b.groups for b in bridges])
     joined = np.zeros_like(joined) if as_one else joined
     count = int(joined.max(initial=-1)) + 1
     across = _split(joined[[b.groups[0] for b in bridges]], count)
@@ -96,12 +94,6 @@ def _touching(border: np.ndarray) -> np.ndarray:
         near = keys[place] == keys + step
         pairs.append(np.stack([part[near], part[place[near]]], axis=1))
     return np.concatenate(pairs) if len(keys) else np.empty((0, 2), np.int64)
-
-
-def _connected(count: int, pairs: np.ndarray) -> np.ndarray:
-    """Number of the connected set of each of `count` things."""
-    ones = np.ones(len(pairs), bool)
-    return connected_components(coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), (count, count)), directed=False)[1]
 
 
 def _split(label: np.ndarray, count: int) -> list[np.ndarray]:

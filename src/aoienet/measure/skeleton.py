@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
+
+from aoienet.measure.line import connected
 
 HOLE_PX = 8  # smaller holes of a mask are filled before thinning: each would become a loop of the centre line
 SPUR_WIDTHS = 1.0  # a free branch up to this many local widths long is roughness of the border, not a branch
@@ -91,9 +91,7 @@ def graph(points: np.ndarray) -> Graph:
 def _clusters(points: np.ndarray, pairs: np.ndarray, degree: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Junction points that touch each other are one junction: its number for each point, and its centre."""
     junction = degree >= 3
-    inner = pairs[junction[pairs].all(axis=1)]
-    ones = np.ones(len(inner), bool)
-    _, label = connected_components(coo_matrix((ones, (inner[:, 0], inner[:, 1])), (len(points),) * 2), directed=False)
+    label = connected(len(points), pairs[junction[pairs].all(axis=1)])
     cluster = np.full(len(points), -1, np.int64)
     if not junction.any():
         return cluster, np.empty((0, 2))

@@ -11,13 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from aoienet.measure import outline
 from aoienet.measure.joint import Joint
-from aoienet.measure.line import Branch, Line
+from aoienet.measure.line import Branch, Line, connected
 
 SHORT_PX = 12.0  # a joint that wriggles for so long is one still, and a crack on it for less than that is none
 # A crack that crosses a joint leaves it this far from where it came in, by the joint's width.
@@ -169,8 +167,8 @@ def _parts(runs: list[_Run], joints: Sequence[Joint], least_area_px: int) -> lis
             if junction not in (CUT, -1):
                 at.setdefault(junction, []).append(k)
     pairs = [(some[0], other) for some in at.values() for other in some[1:]]
-    links = _links(ends, _labels(len(cracks), pairs), joints)
-    part = _labels(len(cracks), pairs + [(ends[a].run, ends[b].run) for a, b in links]).tolist()
+    links = _links(ends, connected(len(cracks), pairs), joints)
+    part = connected(len(cracks), pairs + [(ends[a].run, ends[b].run) for a, b in links]).tolist()
     count = max(part, default=-1) + 1
     own_runs: list[list[_Run]] = [[] for _ in range(count)]
     across: list[list[np.ndarray]] = [[] for _ in range(count)]
@@ -224,13 +222,6 @@ def _links(ends: list[_End], part: np.ndarray, joints: Sequence[Joint]) -> list[
             used |= {i, j}
             links.append((i, j))
     return links
-
-
-def _labels(count: int, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
-    at = np.array(pairs, np.int64).reshape(-1, 2)
-    return connected_components(
-        coo_matrix((np.ones(len(at), bool), (at[:, 0], at[:, 1])), (count, count)), directed=False
-    )[1]
 
 
 def _with_pixels(line: Line, parts: list[_Part]) -> list[Line | None]:

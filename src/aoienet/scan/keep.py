@@ -10,7 +10,7 @@ from enum import IntFlag
 
 import numpy as np
 
-from aoienet.cells import around, fused, largest
+from aoienet.cells import around, fused, largest, side_px
 from aoienet.scan.quality import Quality
 from aoienet.scan.tiles import Geometry
 
@@ -62,4 +62,4 @@ def reasons(scores_HW: np.ndarray, threshold: float, quality: Quality, row0: int
 
 def cell_px(geometry: Geometry) -> int:
     """Side of a cell in pixels."""
-    return int(np.gcd(geometry.block_px, geometry.stride_px))
+    return side_px(geometry.block_px, geometry.stride_px)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aoienet.cells import side_px
 from aoienet.familiar import Familiar
 from aoienet.scan.tiles import Geometry, Grid
 from aoienet.sums import Sum, cell_sums, over_windows
@@ -42,7 +43,7 @@ class Quality:
     at least familiar.around_px above the first rows of blocks that are asked for."""
 
     def __init__(self, grid: Grid, geometry: Geometry, top_px: int, familiar: Familiar | None = None) -> None:
-        self.cell = int(np.gcd(geometry.block_px, geometry.stride_px))
+        self.cell = side_px(geometry.block_px, geometry.stride_px)
         self._grid, self._familiar = grid, familiar
         self._step, self._span = geometry.stride_px // self.cell, geometry.block_px // self.cell
         self._margin = 0 if familiar is None else familiar.around_px // self.cell

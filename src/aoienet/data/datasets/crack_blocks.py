@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import gcd
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +195,7 @@ def line_scores(mask_HW: np.ndarray, scores_HW: np.ndarray, block_px: int, strid
     from scipy import ndimage
 
     passed = cells.around(cells.fused(scores_HW, block_px, stride_px))
-    side = gcd(block_px, stride_px)
+    side = cells.side_px(block_px, stride_px)
     cracks, count = ndimage.label(mask_HW, np.ones((3, 3)))
     areas = np.bincount(cracks.ravel(), minlength=count + 1)
     y, x = np.nonzero(skeleton(mask_HW))
@@ -271,7 +270,7 @@ def familiar(
 ) -> dict[str, Any]:
     """meta.familiar of a model file: what the blocks of training pictures look like, with around_px (rounded down to whole
     cells) on each side, and the limit from validation."""
-    around = around_px - around_px % int(np.gcd(block_px, stride_px))
+    around = around_px - around_px % cells.side_px(block_px, stride_px)
     seen, held = (
         [sums.of_picture(p.image_HW, block_px, stride_px, around) for p in part] for part in (training, validation)
     )
