@@ -98,7 +98,11 @@ struct Value {
   int type = -1;  // aoie_type, -1 = id not used
   int64_t j = 1, h = 0, w = 0, c = 0, words = 0, stride = 1;
   uint64_t bytes = 0, offset = 0;
+  int64_t held = 0,
+          first = 0;  // rows that have a place, from `offset` on, and which is the first (strips.h); else h, 0
 };
+
+inline int64_t row_bytes(const Value& v) { return static_cast<int64_t>(v.bytes) / (v.h * v.j); }  // of one plane
 
 // Sizes and places of all values for one picture size.
 struct Plan {
@@ -106,7 +110,7 @@ struct Plan {
   int* live;             // room for as many ids
   uint64_t bytes = 0;    // scratch of every task stands first, then the values
   uint64_t scratch = 0;  // of one task
-  bool strips = false;   // strips.h; then every value has a place of its own
+  bool strips = false;   // strips.h
 };
 
 constexpr int kMaxTasks = 64;

@@ -1,4 +1,6 @@
 // Sizes of all values for one picture, and their places in the workspace.
+#include <initializer_list>
+
 #include "ops/conv_bits/packed.h"
 #include "reader.h"
 #include "strips.h"
@@ -77,6 +79,7 @@ Value infer(const Node& node, const Value& x) {
   }
   y.words = y.type == AOIE_BITS ? (y.c + 63) / 64 : 0;
   y.bytes = value_bytes(y);
+  y.held = y.h;
   return y;
 }
 
@@ -147,16 +150,26 @@ struct Allocator {
   }
 };
 
-// share: a value may take the place of one that is no longer read.
-void place_values(const Schedule& schedule, uint64_t begin, bool share, Plan* plan) {
-  plan->bytes = begin;
-  Allocator allocator{schedule, plan, begin, plan->live, 0};
+// A value takes the place of one that is no longer read.
+void place_values(const Schedule& schedule, Plan* plan) {
+  Allocator allocator{schedule, plan, plan->bytes, plan->live, 0};
   for (size_t i = 0; i < schedule.steps.size(); ++i) {
     const Step& step = schedule.steps[i];
     if (step.out >= 0 && !allocator.reuse(step, int(i))) allocator.place(step.out);
     if (step.bits >= 0) allocator.place(step.bits);
-    if (share) allocator.release(int(i));
+    allocator.release(int(i));
   }
+}
+
+// Every value that the steps write has a place of its own, for the rows that are held.
+void place_apart(const Schedule& schedule, Plan* plan) {
+  for (const Step& step : schedule.steps)
+    for (const int id : {step.out, step.bits}) {
+      if (id < 0) continue;
+      Value& value = plan->values[id];
+      value.offset = plan->bytes;
+      plan->bytes += aligned(static_cast<uint64_t>(row_bytes(value) * value.j * value.held));
+    }
 }
 
 }  // namespace
@@ -180,6 +193,7 @@ int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, cons
   image.w = w;
   image.c = model.channels;
   image.bytes = value_bytes(image);
+  image.held = h;
   for (size_t i = 1; i < model.nodes.size(); ++i) {
     const Node& node = model.nodes[i];
     const Value& x = plan->values[node.in[0]];
@@ -226,16 +240,22 @@ int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, int task
     plan->scratch = bytes > plan->scratch ? bytes : plan->scratch;
   }
   plan->bytes = plan->scratch * static_cast<uint64_t>(tasks);
-  if (keep) {
-    for (const Node& node : model.nodes) {
-      plan->values[node.out].offset = plan->bytes;
-      plan->bytes += aligned(plan->values[node.out].bytes);
+  const uint64_t begin = plan->bytes;
+  if (keep)
+    place_apart(model.plain, plan);
+  else
+    place_values(model.fused, plan);
+  if (!keep && tasks == 1 && plan->bytes > kStripsFrom && model.fused.steps.size() > 1) {
+    const uint64_t shared = plan->bytes;
+    hold_rows(model.fused, plan);
+    plan->bytes = begin;
+    place_apart(model.fused, plan);
+    plan->strips = plan->bytes < shared;
+    if (!plan->strips) {  // ops that need whole maps
+      for (const Node& node : model.nodes) plan->values[node.out].held = plan->values[node.out].h;
+      plan->bytes = begin;
+      place_values(model.fused, plan);
     }
-  } else {
-    const uint64_t begin = plan->bytes;
-    place_values(model.fused, begin, true, plan);
-    plan->strips = tasks == 1 && plan->bytes > kStripsFrom && model.fused.steps.size() > 1;
-    if (plan->strips) place_values(model.fused, begin, false, plan);
   }
   if (plan->bytes > kMaxWorkspace) {
     message.print("a run needs at most 2^38 bytes of workspace; received ", Pixels{h, w}, " pixels (h, w), which need ",

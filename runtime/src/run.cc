@@ -1,5 +1,6 @@
 // The C API after aoie_open: plan, run, trace. Nothing here allocates or throws.
 #include <cstring>
+#include <initializer_list>
 
 #include "model.h"
 #include "strips.h"
@@ -12,8 +13,15 @@ using aoie::Step;
 using aoie::Tail;
 using aoie::Value;
 
+// Where row 0 of a map stands, or would stand: of a map in strips only the rows from `first` on have a place. As a
+// number, since it may lie before the workspace.
+unsigned char* row_0(const Value& v, unsigned char* workspace) {
+  const uintptr_t at = reinterpret_cast<uintptr_t>(workspace) + v.offset;
+  return reinterpret_cast<unsigned char*>(at - static_cast<uintptr_t>(v.first * aoie::row_bytes(v)));
+}
+
 Tail make_tail(const Step& step, const Plan& plan, unsigned char* workspace) {
-  const auto floats = [&](int id) { return reinterpret_cast<float*>(workspace + plan.values[id].offset); };
+  const auto floats = [&](int id) { return reinterpret_cast<float*>(row_0(plan.values[id], workspace)); };
   Tail tail{};
   if (step.add) tail.add = floats(step.in[1]), tail.add_channels = plan.values[step.in[1]].c;
   if (step.out >= 0) tail.out = floats(step.out);
@@ -25,8 +33,9 @@ Tail make_tail(const Step& step, const Plan& plan, unsigned char* workspace) {
     tail.knee = slopes->knee.data();
   }
   if (const Node* binarize = step.binarize) {
-    tail.bits = reinterpret_cast<uint64_t*>(workspace + plan.values[step.bits].offset);
+    tail.bits = reinterpret_cast<uint64_t*>(row_0(plan.values[step.bits], workspace));
     tail.planes = binarize->j;
+    tail.plane_rows = plan.values[step.bits].held;
     tail.threshold = binarize->a.data();
     tail.flip_bits = binarize->flip_bits.data();
   }
@@ -61,7 +70,7 @@ Split split_of(const Node& node) {
 void slice(aoie::OpArgs* args, const Node& node, const Value& x, const Value& x1, const Value& y, int64_t begin,
            int64_t end) {
   const auto moved = [](const void* at, const Value& v, int64_t rows) {
-    return static_cast<const unsigned char*>(at) + rows * static_cast<int64_t>(v.bytes / static_cast<uint64_t>(v.h));
+    return static_cast<const unsigned char*>(at) + rows * aoie::row_bytes(v);
   };
   const bool pools = node.op == aoie::Op::pool || node.op == aoie::Op::peak;
   const int64_t step = y.h == x.h ? 1 : pools ? node.s : 2;
@@ -82,16 +91,17 @@ void run_rows(const Step& step, const Plan& plan, const uint8_t* image, unsigned
   const Value &x = plan.values[step.in[0]], &x1 = plan.values[step.in[1]], &y = plan.values[node.out];
   const Tail tail = make_tail(step, plan, workspace);
   aoie::OpArgs args{};
-  args.in0 = workspace + x.offset;
-  if (image != nullptr) args.in0 = image;
-  args.in1 = workspace + x1.offset;
-  args.out = workspace + y.offset;
+  args.in0 = image != nullptr ? image : row_0(x, workspace);
+  args.in1 = row_0(x1, workspace);
+  args.out = row_0(y, workspace);
   args.scratch = workspace + static_cast<uint64_t>(task) * plan.scratch;
   args.j = node.op == aoie::Op::binarize ? y.j : x.j;
   args.h = x.h;
   args.w = x.w;
   args.c = x.c;
   args.p64 = x.words;
+  args.in_rows = x.held;
+  args.out_rows = y.held;
   args.c1 = x1.c;
   args.positions1 = x1.h * x1.w;
   args.oh = y.h;
@@ -139,23 +149,27 @@ void run_step(const Step& step, const Plan& plan, const uint8_t* image, unsigned
   if (begin < end) run_rows(step, plan, image, workspace, task, begin, end);
 }
 
-// All steps behind the transform, strip by strip (strips.h). Its 16 KB of stack are taken only where it runs.
+// Room for the rows up to `end` of a value of the part that comes next: those that are still read move to the front.
+void make_room(const aoie::Strips& strips, const aoie::Part& part, int id, const Plan& plan, unsigned char* workspace) {
+  Value& v = plan.values[id];
+  if (part.end - v.first <= v.held) return;
+  const int64_t first = strips.first_live(id, part.step), row = aoie::row_bytes(v);
+  for (int64_t plane = 0; plane < v.j; ++plane) {
+    unsigned char* to = workspace + v.offset + plane * v.held * row;
+    std::memmove(to, to + (first - v.first) * row, static_cast<size_t>((part.begin - first) * row));
+  }
+  v.first = first;
+}
+
+// All steps behind the transform, strip by strip (strips.h). Its stack is taken only where it runs.
 __attribute__((noinline)) void run_strips(const aoie::Schedule& schedule, const Plan& plan, unsigned char* workspace) {
-  const aoie::Span<Step>& steps = schedule.steps;
-  aoie::Progress progress;
-  progress.ready[steps[0].out] = plan.values[steps[0].out].h;
-  const Value& first = plan.values[steps[1].node->out];
-  const int64_t strip = aoie::strip_rows(first);
-  while (progress.done[steps.size() - 1] < plan.values[steps.back().node->out].h)
-    for (size_t i = 1; i < steps.size(); ++i) {
-      int64_t end = aoie::rows_allowed(schedule, plan, progress, i), &done = progress.done[i];
-      if (i == 1 && end > done + strip) end = done + strip;
-      if (end == done) continue;
-      run_rows(steps[i], plan, nullptr, workspace, 0, done, end);
-      done = end;
-      if (steps[i].out >= 0) progress.ready[steps[i].out] = end;
-      if (steps[i].bits >= 0) progress.ready[steps[i].bits] = end;
-    }
+  aoie::Strips strips(schedule, plan);
+  for (aoie::Part part; strips.next(&part);) {
+    const Step& step = schedule.steps[part.step];
+    for (const int id : {step.out, step.bits})
+      if (id >= 0) make_room(strips, part, id, plan, workspace);
+    run_rows(step, plan, nullptr, workspace, 0, part.begin, part.end);
+  }
 }
 
 struct Job {

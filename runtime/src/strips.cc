@@ -1,9 +1,11 @@
 #include "strips.h"
 
+#include <initializer_list>
+
 namespace aoie {
 namespace {
 
-constexpr uint64_t kStripBytes = 512 << 10;  // of a map, half of a second-level cache
+constexpr uint64_t kStripBytes = 1 << 20;  // of a map: a second-level cache
 constexpr int64_t kLeastRows = 4;
 
 // Output row r reads the input rows r * step - pad ... r * step - pad + extent - 1; extent 0: all rows.
@@ -52,40 +54,76 @@ int64_t first_needed(const Node& node, int64_t h, int64_t oh, int64_t done) {
   return row < 0 ? 0 : row;
 }
 
-bool reads(const Step& step, int value) {
-  const bool second = step.node->inputs == 2 || step.add;
-  return step.in[0] == value || (second && step.in[1] == value);
+int64_t strip_rows(const Value& out) {
+  const auto rows = static_cast<int64_t>(kStripBytes / static_cast<uint64_t>(row_bytes(out)));
+  return rows < kLeastRows ? kLeastRows : rows;
 }
 
 }  // namespace
 
-int64_t rows_allowed(const Schedule& schedule, const Plan& plan, const Progress& progress, size_t index) {
-  const Step& step = schedule.steps[index];
-  const Node& node = *step.node;
-  const Value &x = plan.values[step.in[0]], &y = plan.values[node.out];
-  int64_t end = rows_from(node, x.h, y.h, progress.ready[step.in[0]]);
-  if (node.inputs == 2 || step.add) {  // row by row, or a vec for all rows
-    const Value& second = plan.values[step.in[1]];
-    const int64_t ready = progress.ready[step.in[1]];
-    end = least(end, second.h == y.h ? ready : ready >= second.h ? y.h : 0);
-  }
-  // Writing over an input must wait for the steps before that still read it.
-  for (int i = 0; i < 2 && step.out >= 0; ++i) {
-    const Value& input = plan.values[step.in[i]];
-    if (!step.in_place[i] || input.offset != plan.values[step.out].offset) continue;
-    for (size_t before = 0; before < index; ++before) {
-      const Step& reader = schedule.steps[before];
-      if (!reads(reader, step.in[i])) continue;
-      const int64_t oh = plan.values[reader.node->out].h;
-      end = least(end, first_needed(*reader.node, input.h, oh, progress.done[before]));
-    }
-  }
-  return end < progress.done[index] ? progress.done[index] : end;
+Strips::Strips(const Schedule& schedule, const Plan& plan)
+    : steps_(schedule.steps),
+      last_use_(schedule.last_use),
+      values_(plan.values),
+      strip_(strip_rows(plan.values[schedule.steps[1].node->out])) {
+  ready_[steps_[0].out] = values_[steps_[0].out].h;
 }
 
-int64_t strip_rows(const Value& out) {
-  const auto rows = static_cast<int64_t>(kStripBytes / (out.bytes / static_cast<uint64_t>(out.h) + 1));
-  return rows < kLeastRows ? kLeastRows : rows;
+int64_t Strips::allowed(size_t index) const {
+  const Step& step = steps_[index];
+  const Node& node = *step.node;
+  const Value &x = values_[step.in[0]], &y = values_[node.out];
+  int64_t end = rows_from(node, x.h, y.h, ready_[step.in[0]]);
+  if (node.inputs == 2 || step.add) {  // row by row, or a vec for all rows
+    const Value& second = values_[step.in[1]];
+    const int64_t ready = ready_[step.in[1]];
+    end = least(end, second.h == y.h ? ready : ready >= second.h ? y.h : 0);
+  }
+  if (index == 1) end = least(end, done_[index] + strip_);
+  return end < done_[index] ? done_[index] : end;
+}
+
+bool Strips::next(Part* part) {
+  if (last_.step > 0) {
+    const Step& made = steps_[last_.step];
+    done_[last_.step] = last_.end;
+    if (made.out >= 0) ready_[made.out] = last_.end;
+    if (made.bits >= 0) ready_[made.bits] = last_.end;
+  }
+  const size_t count = steps_.size();
+  if (done_[count - 1] >= values_[steps_.back().node->out].h) return false;
+  size_t index = last_.step;
+  do index = index + 1 < count ? index + 1 : 1;
+  while (allowed(index) == done_[index]);
+  *part = last_ = {index, done_[index], allowed(index)};
+  return true;
+}
+
+int64_t Strips::first_live(int value, size_t writer) const {
+  const int64_t h = values_[value].h, last = last_use_[static_cast<size_t>(value)];
+  if (last == INT32_MAX) return 0;  // the result
+  int64_t first = ready_[value];
+  for (size_t i = writer + 1; static_cast<int64_t>(i) <= last && i < steps_.size(); ++i) {
+    const Step& step = steps_[i];
+    const int64_t oh = values_[step.node->out].h;
+    if (step.in[0] == value) first = least(first, first_needed(*step.node, h, oh, done_[i]));
+    if ((step.node->inputs == 2 || step.add) && step.in[1] == value) first = least(first, h == oh ? done_[i] : 0);
+  }
+  return first;
+}
+
+void hold_rows(const Schedule& schedule, Plan* plan) {
+  for (size_t i = 1; i < schedule.steps.size(); ++i)
+    for (const int id : {schedule.steps[i].out, schedule.steps[i].bits})
+      if (id >= 0) plan->values[id].held = 0;
+  Strips strips(schedule, *plan);
+  for (Part part; strips.next(&part);)
+    for (const int id : {schedule.steps[part.step].out, schedule.steps[part.step].bits}) {
+      if (id < 0) continue;
+      int64_t& held = plan->values[id].held;
+      const int64_t rows = part.end - strips.first_live(id, part.step);
+      held = rows > held ? rows : held;
+    }
 }
 
 }  // namespace aoie

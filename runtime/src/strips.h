@@ -1,5 +1,6 @@
 // A large picture goes through the network strip by strip: each step makes the rows that its inputs allow, so that a
-// map is read while it is still in the cache. Same bits as step by step: every row is made once, from finished rows.
+// map is read while it is still in the cache, and no more rows of it are held than are still read. Same bits as step by
+// step: every row is made once, from finished rows.
 #ifndef AOIENET_STRIPS_H_
 #define AOIENET_STRIPS_H_
 
@@ -7,19 +8,37 @@
 
 namespace aoie {
 
-constexpr uint64_t kStripsFrom = 16 << 20;  // workspace bytes; what is smaller stays in the cache as it is
+constexpr uint64_t kStripsFrom = 16 << 20;  // workspace bytes step by step; what is smaller stays in the cache
 
-// Output rows of each step, and rows of each value, that are finished.
-struct Progress {
-  int64_t done[kMaxOps + 1] = {};
-  int64_t ready[kMaxValues] = {};
+// Rows begin ... end - 1 of what a step makes.
+struct Part {
+  size_t step = 0;
+  int64_t begin = 0, end = 0;
 };
 
-// How far step `index` can go now: an output row, at least progress.done[index].
-int64_t rows_allowed(const Schedule& schedule, const Plan& plan, const Progress& progress, size_t index);
+// The parts of all steps behind the transform, in order. 16 KB.
+class Strips {
+ public:
+  Strips(const Schedule& schedule, const Plan& plan);
+  // The part before counts as made. False: all is made.
+  bool next(Part* part);
+  // The first row of a value that is still read, while the part given last is not made. writer: the step that makes it.
+  int64_t first_live(int value, size_t writer) const;
 
-// Rows of the first convolution between two looks at the others.
-int64_t strip_rows(const Value& out);
+ private:
+  int64_t allowed(size_t index) const;
+
+  const Span<Step>& steps_;
+  const Span<int>& last_use_;
+  const Value* const values_;
+  const int64_t strip_;  // rows of the first convolution between two looks at the others
+  Part last_;
+  int64_t done_[kMaxOps + 1] = {};  // by step
+  int64_t ready_[kMaxValues] = {};
+};
+
+// Sets `held` of every value for a run in strips.
+void hold_rows(const Schedule& schedule, Plan* plan);
 
 }  // namespace aoie
 #endif  // AOIENET_STRIPS_H_

@@ -41,8 +41,8 @@ void bench(Op op, int isa, int64_t h, int64_t w, int64_t c, int64_t o, int64_t j
   if (!pack_node(&node, isa, &arena)) std::abort();
   aoie::OpArgs args{};
   args.in0 = args.in1 = in.data(), args.out = out.data(), args.scratch = scratch.data();
-  args.j = j, args.h = h, args.w = w, args.c = c, args.p64 = (c + 63) / 64, args.oh = (h + s - 1) / s,
-  args.ow = (w + s - 1) / s, args.o = o;
+  args.j = j, args.h = args.in_rows = args.out_rows = h, args.w = w, args.c = c, args.p64 = (c + 63) / 64,
+  args.oh = (h + s - 1) / s, args.ow = (w + s - 1) / s, args.o = o;
   args.o_pad = (o + 15) / 16 * 16, args.k = k, args.kw = k, args.s = s, args.pad = args.pad_w = k / 2, args.groups = 1,
   args.weight = weight.data(), args.packed = node.packed.data();
   args.a = args.b = args.d = args.e = args.knee = args.plane_scale = constants.data();

@@ -56,13 +56,13 @@ struct Convolution {
     node.plane_scale = {plane_scale.data(), plane_scale.size()};
     if (!pack_node(&node, isa, &arena)) std::abort();
     args.in0 = in.data(), args.out = out.data(), args.scratch = scratch.data();
-    args.j = t.planes, args.h = args.w = t.side, args.c = t.c, args.p64 = words;
+    args.j = t.planes, args.h = args.w = args.in_rows = t.side, args.c = t.c, args.p64 = words;
     args.oh = args.ow = side, args.o = args.o_pad = t.c;
     args.k = args.kw = t.k, args.s = t.s, args.pad = args.pad_w = t.k / 2;
     args.weight = weight.data(), args.packed = node.packed.data();
     args.a = args.b = args.d = ones.data(), args.plane_scale = plane_scale.data();
     tail.add = out.data(), tail.add_channels = t.c, tail.out = out.data(), tail.bits = bits.data(),
-    tail.planes = t.planes;
+    tail.planes = t.planes, tail.plane_rows = side;
     tail.pos = tail.pos_shift = tail.neg = tail.neg_shift = tail.knee = tail.threshold = ones.data();
     tail.flip_bits = flips.data();
     if (t.tail) args.tail = &tail;

@@ -80,7 +80,7 @@ void check(const Case& t, const std::vector<float>& scales) {
     std::vector<uint64_t> scratch(static_cast<size_t>(scratch_of(node, t.h, t.w, t.j) / 8 + 1));
     aoie::OpArgs args{};
     args.in0 = bits.data(), args.out = out.data(), args.scratch = scratch.data();
-    args.j = t.j, args.h = t.h, args.w = t.w, args.c = t.c, args.p64 = (t.c + 63) / 64;
+    args.j = t.j, args.h = args.in_rows = t.h, args.w = t.w, args.c = t.c, args.p64 = (t.c + 63) / 64;
     args.oh = oh, args.ow = ow, args.o = t.o, args.o_pad = o_pad, args.k = t.k, args.s = t.s, args.pad = pad;
     args.kw = t.kw, args.pad_w = pad_w;
     args.weight = weight.data(), args.packed = node.packed.data();

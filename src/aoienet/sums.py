@@ -60,14 +60,14 @@ def _products(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def over_windows(sums_HWS: np.ndarray, step: int, span: int) -> np.ndarray:
     """Sums of windows of span x span cells, one every `step` cells."""
-    rows, cols = ((n - span) // step + 1 for n in sums_HWS.shape[:2])
-    tall = np.zeros((rows, *sums_HWS.shape[1:]))
-    for d in range(span):
-        tall += sums_HWS[d : d + (rows - 1) * step + 1 : step]
-    total = np.zeros((rows, cols, *sums_HWS.shape[2:]))
-    for d in range(span):
-        total += tall[:, d : d + (cols - 1) * step + 1 : step]
-    return total
+    return _along(_along(sums_HWS, 0, step, span), 1, step, span)
+
+
+def _along(sums: np.ndarray, axis: int, step: int, span: int) -> np.ndarray:
+    """Sums of `span` neighbours along an axis, one every `step`, as differences of sums from the beginning."""
+    first = np.zeros_like(sums, shape=tuple(1 if k == axis else n for k, n in enumerate(sums.shape)))
+    so_far = np.moveaxis(np.concatenate([first, np.cumsum(sums, axis=axis)], axis=axis), axis, 0)
+    return np.moveaxis(so_far[span::step] - so_far[:-span:step], 0, axis)
 
 
 def of_picture(image_HW: np.ndarray, block_px: int, stride_px: int, around_px: int) -> np.ndarray:

@@ -101,6 +101,22 @@ def test_a_tile_with_halo_equals_the_whole_picture(files):
         assert same_bits(tile[i : i + i1 - i0, j : j + j1 - j0], whole[i0:i1, j0:j1])
 
 
+@pytest.mark.parametrize("isa", [isa for isa in engine.isas() if isa != "reference"])
+@pytest.mark.parametrize("name", ["scanner", "scanner_wide", "thermometer_colour", "mixture_3"])
+def test_a_large_picture_in_strips_equals_step_by_step(name, isa, files, monkeypatch):
+    monkeypatch.setenv("AOIENET_ISA", isa)
+    model, h, w = Model.open(files[name]), 1201, 401
+    image = picture(h, w, NETWORKS[name][0]["input"]["channels"])
+    assert same_bits(model.run(image), model.run(image, threads=2))  # several threads go step by step
+    assert 2 * model.workspace_bytes(h, w) < model._core.parallel_bytes(h, w, 2)
+
+
+def test_strips_hold_a_few_rows_of_each_map(files):
+    model = Model.open(files["scanner_wide"])
+    heights = [model.workspace_bytes(h, 401) - h * 401 for h in (1201, 2401)]  # the transformed picture is whole
+    assert heights[1] < 1.1 * heights[0]
+
+
 def test_the_random_networks_have_every_op():
     used = {entry["op"] for header, _ in NETWORKS.values() for entry in header["graph"]}
     assert used == set(simulate._OPS)

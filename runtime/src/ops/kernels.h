@@ -17,19 +17,20 @@ struct Tail {
   int64_t add_channels;                                   // o, or o / 2 (a multiple of kPad): both halves add the same
   const float *pos, *pos_shift, *neg, *neg_shift, *knee;  // slopes, padded; knee NULL: none
   float* out;                                             // f32 [oh, ow, o], NULL: nobody reads it
-  uint64_t* bits;                                         // [planes, oh, ow, words], NULL: none
-  int64_t planes;
+  uint64_t* bits;                                         // [planes, plane_rows, ow, words], NULL: none
+  int64_t planes, plane_rows;
   const float* threshold;     // [planes, o_pad]
   const uint64_t* flip_bits;  // [planes, words]
 };
 
-// Everything is dense; input, output and scratch do not overlap except where a kernel says so.
+// Everything is dense but planes in strips; input, output and scratch do not overlap except where a kernel says so.
 struct OpArgs {
   const void* in0;
   const void* in1;
   void* out;
   void* scratch;                  // 64-byte aligned, scratch_bytes(op) of plan.cc
   int64_t j, h, w, c, p64;        // input 0: planes, height, width, channels, 64-bit words per position
+  int64_t in_rows, out_rows;      // rows from a plane of bits to the next; h and oh, or fewer in strips (strips.h)
   int64_t c1, positions1;         // input 1: channels, h * w
   int64_t oh, ow, o;              // output: height, width, channels
   int64_t o_pad;                  // o rounded up to kPad

@@ -68,16 +68,17 @@ class Quality:
     def blocks(self, row0: int, row1: int) -> Unjudged:
         """Of the rows of blocks row0 ... row1 - 1; rows that went in reach familiar.around_px beyond them."""
         m, step, span = self._margin, self._step, self._span
-        nothing = np.zeros((self._columns, len(Sum)))
         wanted = range(row0 * step - m, (row1 - 1) * step + span + m)
         if max(0, wanted[0]) < self._first:
             raise ValueError(
                 f"rows of blocks from {row0} on need pixels from row {max(0, wanted[0]) * self.cell} on; "
                 f"the first that went in is row {self._first * self.cell}."
             )
-        cells = np.stack([self._sums[i - self._first] if 0 <= i < self._rows else nothing for i in wanted])
-        beyond = (self._grid.cols - 1) * step + span + m - self._columns
-        cells = np.pad(cells, ((0, 0), (m, beyond), (0, 0)))
+        beyond = max(0, (self._grid.cols - 1) * step + span + m - self._columns)
+        cells = np.zeros((len(wanted), m + self._columns + beyond, len(Sum)))  # nothing outside of the picture
+        for at, row in enumerate(wanted):
+            if 0 <= row < self._rows:
+                cells[at, m : m + self._columns] = self._sums[row - self._first]
         own = over_windows(cells[m : len(cells) - m, m : cells.shape[1] - m], step, span)
         pixels, pairs = np.maximum(own[..., Sum.PIXELS], 1), own[..., Sum.PAIRS_X] + own[..., Sum.PAIRS_Y]
         near, far = own[..., Sum.X1] + own[..., Sum.Y1], own[..., Sum.X8] + own[..., Sum.Y8]

@@ -18,7 +18,7 @@ from aoienet.scan.sources import Source
 from aoienet.scan.tiles import Geometry, Grid, Tile, block_grid, rows_of_tiles
 
 BAND_BYTES = 64 << 20  # largest band of pixels held at once, unless one row of blocks needs more
-DEFAULT_TILE_HW = (2080, 1056)  # 64 x 32 blocks of 64 px every 32 px: a unit of least height is one row of tiles
+DEFAULT_TILE_HW = (4128, 2080)  # 128 x 64 blocks of 64 px every 32 px; few maps grow with the height of a tile
 Run = Callable[[np.ndarray], np.ndarray]
 Seen = Callable[[int, np.ndarray], None]  # first row, pixels: each row once, from top to bottom
 

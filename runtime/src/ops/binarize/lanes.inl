@@ -22,7 +22,8 @@ void binarize(const OpArgs& args) {
         uint64_t at_least = 0, at_most = 0;
         for (int64_t c = begin; c < end; c += kLanes)
           compare(x + c, t + c, end - c < kLanes ? end - c : kLanes, c - begin, &at_least, &at_most);
-        out[(j * positions + i) * words + word] = select(at_least, at_most, args.flip_bits[j * words + word]);
+        out[(j * args.out_rows * args.w + i) * words + word] =
+            select(at_least, at_most, args.flip_bits[j * words + word]);
       }
     }
 }

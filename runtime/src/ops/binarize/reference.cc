@@ -16,7 +16,7 @@ void binarize_reference(const OpArgs& args) {
           const bool high = args.flip[j * args.c + c] ? x <= t : x >= t;
           bits |= static_cast<uint64_t>(high) << (c % 64);
         }
-        out[(j * positions + i) * words + word] = bits;
+        out[(j * args.out_rows * args.w + i) * words + word] = bits;
       }
 }
 }  // namespace aoie

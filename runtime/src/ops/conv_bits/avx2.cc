@@ -85,7 +85,7 @@ void prepare_row(Rows& rows, int64_t y) {
     __builtin_memset(rows.data + first * rows.nibbles, 0, static_cast<uint64_t>(rows.width * rows.nibbles));
     __builtin_memset(rows.counts + first, 0, static_cast<uint64_t>(rows.width) * 4);
     if (y < 0 || y >= args.h) continue;
-    const uint64_t* in = static_cast<const uint64_t*>(args.in0) + (j * args.h + y) * args.w * args.p64;
+    const uint64_t* in = static_cast<const uint64_t*>(args.in0) + (j * args.in_rows + y) * args.w * args.p64;
     uint8_t* to = rows.data + (first + args.pad_w) * rows.nibbles;
     for (int64_t x = 0; x < args.w; ++x, in += args.p64, to += rows.nibbles) {
       int64_t ones = 0;

@@ -19,7 +19,7 @@ void copy_row(const OpArgs& args, int64_t j, int64_t y, int64_t words, uint32_t*
     return;
   }
   const auto* row = reinterpret_cast<const unsigned char*>(static_cast<const uint64_t*>(args.in0) +
-                                                           (j * args.h + y) * args.w * args.p64);
+                                                           (j * args.in_rows + y) * args.w * args.p64);
   if (words == 2 * args.p64) {
     __builtin_memcpy(to, row, static_cast<uint64_t>(width) * 4);
     return;

@@ -30,7 +30,7 @@ void conv_bits_reference(const OpArgs& args) {
             for (int64_t kx = 0; kx < args.kw; ++kx) {
               const int64_t y = top + ky, x = left + kx;
               if (y < 0 || y >= args.h || x < 0 || x >= args.w) continue;
-              const uint64_t* bits = in + ((j * args.h + y) * args.w + x) * args.p64;
+              const uint64_t* bits = in + ((j * args.in_rows + y) * args.w + x) * args.p64;
               const uint64_t* taps = weight + ((o * args.k + ky) * args.kw + kx) * args.p64;
               for (int64_t word = 0; word < args.p64; ++word) {
                 pc += popcount(bits[word] & taps[word]);

@@ -78,7 +78,7 @@ inline void prepare_row(Rows& rows, int64_t y) {
   clear(rows, slot, 0, args.pad_w);
   clear(rows, slot, width - args.pad_w, width);
   const uint64_t* in = static_cast<const uint64_t*>(args.in0) + y * args.w * args.p64;
-  const int64_t plane = args.h * args.w * args.p64;
+  const int64_t plane = args.in_rows * args.w * args.p64;
   int32_t* counts = rows.counts + slot * planes * width + args.pad_w;
   uint32_t* to = rows.data + slot * planes * width * words + args.pad_w * rows.unit;
   if (rows.form == kTied) return prepare_tied_row(in, in + plane, args.w, args.p64, words, to, counts, counts + width);

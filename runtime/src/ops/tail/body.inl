@@ -12,7 +12,7 @@ inline void clear_bits(const OpArgs& args, int64_t at) {
   const int64_t words = (args.o + 63) / 64;
   if (args.tail == nullptr || args.tail->bits == nullptr || args.o % 64 == 0) return;
   for (int64_t j = 0; j < args.tail->planes; ++j)
-    __builtin_memset(args.tail->bits + (j * args.oh * args.ow + at) * words, 0,
+    __builtin_memset(args.tail->bits + (j * args.tail->plane_rows * args.ow + at) * words, 0,
                      static_cast<uint64_t>(args.ow * words) * 8);
 }
 
@@ -27,7 +27,7 @@ struct Finish {
       : channels(args.o),
         o_pad(args.o_pad),
         bytes((args.o + 63) / 64 * 8),
-        plane(args.oh * args.ow * bytes),
+        plane(args.tail == nullptr ? 0 : args.tail->plane_rows * args.ow * bytes),
         out(args.tail == nullptr ? static_cast<float*>(args.out) : args.tail->out),
         large(args.oh * args.ow * args.o >= 1 << 18) {
     if (args.tail == nullptr) return;
