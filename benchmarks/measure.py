@@ -243,7 +243,8 @@ def sketch(image: np.ndarray, cracks: list[Crack], zoom: int) -> Image.Image:
     canvas = Image.fromarray(image).convert("RGB").resize((image.shape[1] * zoom, image.shape[0] * zoom))
     pen = ImageDraw.Draw(canvas)
     for crack in cracks:
-        for lines, color in ((crack.polygons_px, (0, 160, 255)), (crack.paths_px, (255, 40, 40))):
+        outlines = [ring for rings in crack.polygons_px for ring in rings]
+        for lines, color in ((outlines, (0, 160, 255)), (crack.paths_px, (255, 40, 40))):
             for line in lines:
                 pen.line([tuple(xy) for xy in ((line + 0.5) * zoom).tolist()], fill=color)
         w, x, y = crack.widths, crack.box_px[0] * zoom, crack.box_px[1] * zoom

@@ -83,7 +83,7 @@ def test_a_crack_that_crosses_a_joint_is_one_crack_of_its_own_length(tilt):
     (joint,), (one,) = of(found, "joint"), of(found, "crack")
     assert one.length_px == pytest.approx(length_of(crack) + 4, rel=0.03)
     assert joint.length_px == pytest.approx(425, rel=0.01)
-    assert one.branches == 1 and len(one.polygons_px) == 2
+    assert one.branches == 1 and sum(area_of(ring) > 60 for (ring,) in one.polygons_px) == 2
     assert abs(joint.orientation_deg - 90) > 89 and joint.widths.median.value_px == pytest.approx(5, abs=0.4)
     if tilt == 90:
         assert abs(one.orientation_deg - 90) < 10 and one.box_px[2] - one.box_px[0] < 25
@@ -132,11 +132,10 @@ def test_every_pixel_of_the_mask_belongs_to_one_row_and_outlines_enclose_their_a
     assert sum(one.area_px for one in found) == fill_small_holes(mask).sum()
     assert [one.id for one in found] == list(range(1, len(found) + 1))
     for one in found:
-        corners = np.concatenate(one.polygons_px)
+        rings = [ring for polygon in one.polygons_px for ring in polygon]
+        corners = np.concatenate(rings)
         assert [*(corners.min(axis=0) + 0.5), *(corners.max(axis=0) + 0.5)] == list(one.box_px)
-        assert sum(area_of(ring) for ring in one.polygons_px) >= one.area_px  # more where it has holes
-    for one in of(found, "joint"):
-        assert sum(area_of(ring) for ring in one.polygons_px) == one.area_px
+        assert sum(area_of(ring) for ring in rings) == one.area_px
 
 
 def test_strips_of_the_mask_give_the_same_parts(monkeypatch):
@@ -147,7 +146,8 @@ def test_strips_of_the_mask_give_the_same_parts(monkeypatch):
     monkeypatch.setattr(split, "PIXELS", 700)
     for a, b in zip(measure_picture(mask, image), whole, strict=True):
         assert (a.kind, a.box_px, a.area_px) == (b.kind, b.box_px, b.area_px)
-        assert all((p == q).all() for p, q in zip(a.polygons_px, b.polygons_px, strict=True))
+        for p, q in zip(a.polygons_px, b.polygons_px, strict=True):
+            assert all((r == s).all() for r, s in zip(p, q, strict=True))
 
 
 @pytest.mark.parametrize("cell_px", [64, 97, 256])

@@ -1,9 +1,11 @@
 """Cracks of known geometry: length, width, direction, outline; whole against cells; what cannot be told."""
 
 import dataclasses
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from aoienet.measure import (
     Settings,
@@ -16,6 +18,7 @@ from aoienet.measure import (
     merge,
     window_of,
 )
+from aoienet.measure.outline import area_of, polygons
 from tests.measure.drawn import cover, photograph, straight
 
 SIZE = (260, 280)
@@ -105,7 +108,8 @@ def test_a_closed_crack_has_one_branch_and_the_length_of_the_circle():
     crack = only(measure_picture(covered >= 0.5, photograph(covered)))
     assert crack.length_px == pytest.approx(2 * np.pi * 80, rel=0.01)
     assert crack.branches == 1 and crack.widths.mean.value_px == pytest.approx(5, abs=0.1)
-    assert len(crack.polygons_px) == 1  # the hole is no outline
+    ((outer, hole),) = crack.polygons_px
+    assert area_of(outer) + area_of(hole) == crack.area_px and area_of(hole) < -17_000
 
 
 def test_a_small_gap_is_bridged_and_a_large_one_is_not():
@@ -119,17 +123,52 @@ def test_a_small_gap_is_bridged_and_a_large_one_is_not():
     assert len(measure_picture(mask, image, settings=Settings(gap_px=1.5))) == 2
 
 
-def test_the_outline_encloses_the_pixels_and_joins_corners():
+def test_pixels_that_touch_at_a_corner_are_one_crack_and_two_polygons():
     mask = np.zeros((40, 40), bool)
-    mask[5:15, 5:15] = mask[15:25, 15:25] = True  # touch at a corner
+    mask[5:15, 5:15] = mask[15:25, 15:25] = True
     crack = only(measure_picture(mask))
-    ring = crack.polygons_px[0]
-    assert len(crack.polygons_px) == 1
-    x, y = ring[:-1].T
-    area = abs(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1))) / 2
-    assert area == 200 == crack.area_px
-    assert (ring[0] == ring[-1]).all() and ring.min() == 4.5 and ring.max() == 24.5
+    (first,), (second,) = crack.polygons_px
+    assert area_of(first) == area_of(second) == 100 and crack.area_px == 200
+    assert (first[0] == first[-1]).all() and first.min() == 4.5 and second.max() == 24.5
     assert crack.box_px == (5, 5, 25, 25)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_polygons_of_any_mask_are_valid_and_enclose_its_pixels(seed):
+    rng = np.random.default_rng(seed)
+    mask = rng.random(rng.integers(3, 20, 2)) < rng.uniform(0.2, 0.9)
+    mask[0, 0] = True
+    label, count = ndimage.label(mask)  # 4 neighbours: a side in common
+    found = polygons(sides(mask))
+    assert len(found) == count
+    inside = np.zeros(mask.shape, int)
+    for outer, *holes in found:
+        for ring in (outer, *holes):
+            corners = {(x, y) for x, y in ring.tolist()}
+            assert len(corners) == len(ring) - 1 and (ring[0] == ring[-1]).all()  # does not meet itself
+        drawn = filled(outer, mask.shape) - sum((filled(hole, mask.shape) for hole in holes), np.zeros(mask.shape, int))
+        assert len(np.unique(label[drawn > 0])) == 1 and drawn.min() == 0  # holes lie in their own polygon
+        inside += drawn
+    np.testing.assert_array_equal(inside, mask)
+
+
+def sides(mask: np.ndarray) -> np.ndarray:
+    """Borders between pixels of the mask and others, as the outline wants them."""
+    padded, found = np.pad(mask, 1), []
+    for direction, (dx, dy, cx, cy) in enumerate([(0, -1, 0, 0), (1, 0, 1, 0), (0, 1, 1, 1), (-1, 0, 0, 1)]):
+        other = padded[1 + dy : 1 + dy + mask.shape[0], 1 + dx : 1 + dx + mask.shape[1]]
+        y, x = np.nonzero(mask & ~other)
+        found.append(np.stack([x + cx, y + cy, np.full_like(x, direction)], axis=1))
+    return np.concatenate(found)
+
+
+def filled(ring: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """1 inside of a ring, by counting how often a row crosses it."""
+    crossed = np.zeros((size[0], size[1] + 1), int)
+    for (x, y0), (x1, y1) in pairwise((ring + 0.5).astype(int).tolist()):
+        if x == x1:
+            crossed[min(y0, y1) : max(y0, y1), x] += 1
+    return np.cumsum(crossed, axis=1)[:, :-1] % 2
 
 
 def scene(seed: int = 3):
@@ -153,8 +192,10 @@ def test_cells_give_the_cracks_of_the_whole_picture():
             assert (a.id, a.box_px, a.area_px, a.branches) == (b.id, b.box_px, b.area_px, b.branches)
             assert a.length_px == pytest.approx(b.length_px, abs=0.02)
             assert a.orientation_deg == pytest.approx(b.orientation_deg, abs=0.02)
-            assert sorted(p.tolist() for p in a.polygons_px) != [] and len(a.polygons_px) == len(b.polygons_px)
-            assert sum(map(len, a.polygons_px)) == sum(map(len, b.polygons_px))
+            assert len(a.polygons_px) == len(b.polygons_px) > 0
+            assert [list(map(len, rings)) for rings in a.polygons_px] == [
+                list(map(len, rings)) for rings in b.polygons_px
+            ]
             for name in ("max", "mean", "median", "p95"):
                 one, other = getattr(a.widths, name), getattr(b.widths, name)
                 assert one.value_px == pytest.approx(other.value_px, abs=0.01), name
@@ -256,7 +297,7 @@ def test_one_cropped_crack_lies_where_it_was_cut():
     assert crack.length_px == pytest.approx(sum(c.length_px for c in parts))
     x0, y0 = np.min([c.box_px[:2] for c in parts], axis=0)
     assert crack.box_px[:2] == (1000 + x0, 2000 + y0)
-    assert crack.polygons_px[0].min(axis=0).tolist() >= [1000, 2000]
+    assert crack.polygons_px[0][0].min(axis=0).tolist() >= [1000, 2000]
     with pytest.raises(ValueError, match="received none"):
         measure_crack(np.zeros((5, 5), bool))
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tests.report.cracks import HEIGHT, WIDTH, surface
 
+from aoienet.measure import measure_picture
 from aoienet.report.defects import write_coco, write_csv, write_geojson
 from aoienet.report.records import Scale, columns, place_of, record
 from aoienet.scan.sources import GeoReference
@@ -112,6 +113,23 @@ def test_coco_is_read_by_pycocotools_and_its_polygons_cover_the_cracks(tmp_path,
     np.testing.assert_array_equal(drawn, surface()[1])
 
 
+def test_a_crack_around_clean_area_keeps_it_clean_in_coco_and_geojson(tmp_path):
+    """Cracks that close a net (alligator cracks) would cover all that lies between them."""
+    mask_module = pytest.importorskip("pycocotools.mask", reason="pycocotools is a development dependency")
+    y, x = np.mgrid[:300, :420]
+    mask = np.abs(np.hypot(y - 150, x - 150) - 90) < 3
+    mask |= np.abs(np.hypot(y - 150, x - 270) - 90) < 3
+    (crack,) = measure_picture(mask)
+    write_coco(tmp_path / "a.json", [crack], PIXELS, NOWHERE, "wall.tif", mask.shape)
+    (annotation,) = json.loads((tmp_path / "a.json").read_text())["annotations"]
+    drawn = mask_module.decode(mask_module.merge(mask_module.frPyObjects(annotation["segmentation"], *mask.shape)))
+    np.testing.assert_array_equal(drawn, mask)
+    write_geojson(tmp_path / "b.json", [crack], PIXELS, NOWHERE)
+    outer, *holes = json.loads((tmp_path / "b.json").read_text())["features"][0]["geometry"]["coordinates"]
+    assert len(holes) == 3 and signed_area(outer) > 0 and all(signed_area(hole) < 0 for hole in holes)
+    assert sum(map(signed_area, [outer, *holes])) == mask.sum()
+
+
 def test_coco_without_cracks_is_read_too(tmp_path):
     coco_module = pytest.importorskip("pycocotools.coco", reason="pycocotools is a development dependency")
     write_coco(tmp_path / "a.json", [], PIXELS, NOWHERE, "wall.tif", (HEIGHT, WIDTH))
@@ -152,7 +170,7 @@ def test_a_projected_place_becomes_longitude_and_latitude(tmp_path, cracks):
     write_geojson(tmp_path / "a.json", cracks, MM, place_of(UTM))
     lon, lat = next(rings(json.loads((tmp_path / "a.json").read_text())))[0]
     back = pyproj.Transformer.from_crs(4326, 32633, always_xy=True).transform(lon, lat)
-    ring = cracks[0].polygons_px[0]
+    ring = cracks[0].polygons_px[0][0]
     here = UTM.world(ring) - back
     assert np.hypot(*here.T).min() < 2e-5  # metres: a twelfth of a pixel
 

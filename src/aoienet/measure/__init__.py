@@ -81,7 +81,7 @@ def measure_crack(
     return replace(
         crack,
         paths_px=tuple(path + shift[:2] for path in crack.paths_px),
-        polygons_px=tuple(ring + shift[:2] for ring in crack.polygons_px),
+        polygons_px=tuple(tuple(ring + shift[:2] for ring in rings) for rings in crack.polygons_px),
         box_px=(x0, y0, x1, y1),
         score=score,
     )

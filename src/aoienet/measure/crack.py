@@ -44,7 +44,8 @@ class Crack:
     id               from 1, by the upper edge, then the left edge of the box: it does not depend on tiles or jobs
     kind             CRACK or JOINT
     paths_px         centre lines of the branches, each float64 [N, 2] (x, y)
-    polygons_px      outer outlines along the borders of pixels, each float64 [M, 2], the first point repeated at the end
+    polygons_px      along the borders of pixels, each as rings float64 [M, 2], the first point repeated at the end: the outer one,
+                     then those of its holes; pixels that touch at a corner only are in different ones (outline.py)
     box_px           x0, y0, x1, y1, the last two exclusive
     length_u_px      standard uncertainty of length_px
     orientation_deg  main direction in [0, 180): 0 along x, growing from x towards -y (as seen)
@@ -55,7 +56,7 @@ class Crack:
 
     id: int
     paths_px: tuple[np.ndarray, ...]
-    polygons_px: tuple[np.ndarray, ...]
+    polygons_px: tuple[tuple[np.ndarray, ...], ...]
     box_px: tuple[int, int, int, int]
     area_px: int
     length_px: float

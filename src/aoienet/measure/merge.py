@@ -213,7 +213,7 @@ def _crack(
     boxes = np.array([line.box for line in lines])
     if not paths:
         paths = [_through(boxes)]
-    polygons = [ring for line in lines for ring in outline.rings(line.edges)]
+    polygons = [polygon for line in lines for polygon in outline.polygons(line.edges)]
     box = np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
     sizes = [len(branch.samples) for branch in branches]
     lengths = [skeleton.length_of(path) for path in paths]
@@ -229,12 +229,12 @@ def _crack(
         widths = statistics.summary(statistics.Samples(along, whole.steady[samples], weights, number, tips), blur_px)
     else:
         widths = statistics.of_area(area, lengths[0])
-    touched = np.concatenate([*paths, *polygons])
+    touched = np.concatenate([*paths, *(ring for rings in polygons for ring in rings)])
     return Crack(
         id=0,
         kind=kind,
         paths_px=tuple(paths),
-        polygons_px=tuple(sorted(polygons, key=lambda ring: -outline.area_of(ring))),
+        polygons_px=tuple(sorted(polygons, key=lambda rings: -outline.area_of(rings[0]))),
         box_px=(int(box[0]), int(box[1]), int(box[2]), int(box[3])),
         area_px=area,
         length_px=math.fsum(lengths),

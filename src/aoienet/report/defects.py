@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from aoienet.files import atomic
+from aoienet.measure.outline import Polygon, area_of
 from aoienet.report.records import PX_DIGITS, Place, Scale, columns, record
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def write_csv(path: Path, cracks: Sequence[Crack], scale: Scale, place: Place) -
 def write_coco(
     path: Path, cracks: Sequence[Crack], scale: Scale, place: Place, name: str, size_hw: tuple[int, int]
 ) -> None:
-    """defects.coco.json: one image, one annotation per crack or joint with its outer outlines and the record as attributes.
+    """defects.coco.json: one image, one annotation per crack or joint with its outlines and the record as attributes.
 
     COCO counts from the corner of a pixel, so a point at the centre of pixel (x, y) is written as (x + 0.5, y + 0.5).
     """
@@ -50,7 +52,7 @@ def write_coco(
 def write_geojson(path: Path, cracks: Sequence[Crack], scale: Scale, place: Place) -> None:
     """defects.geojson: of each crack or joint the outline (Polygon or MultiPolygon) and the centre line (MultiLineString).
 
-    With a place on the earth as RFC 7946 asks: longitude, latitude, outer rings counterclockwise. Without: pixels
+    With a place on the earth as RFC 7946 asks: longitude, latitude, outer rings counterclockwise, holes clockwise. Without: pixels
     from the upper left corner, y negated, and the member `coordinate_space` says so.
     """
     head: dict[str, Any] = {"type": "FeatureCollection"}
@@ -74,7 +76,7 @@ def _write_list(out: TextIO, head: dict[str, Any], member: str, items: Iterator[
 
 def _annotation(crack: Crack, scale: Scale, place: Place) -> dict[str, Any]:
     x0, y0, x1, y1 = (int(v) for v in crack.box_px)
-    rings = [np.round(np.asarray(ring)[:-1] + 0.5, PX_DIGITS) for ring in crack.polygons_px]
+    rings = [np.round(_without_holes(polygon) + 0.5, PX_DIGITS) for polygon in crack.polygons_px]
     values = record(crack, scale, place)
     return {
         "id": int(crack.id),
@@ -84,19 +86,17 @@ def _annotation(crack: Crack, scale: Scale, place: Place) -> dict[str, Any]:
         "area": int(crack.area_px),
         "iscrowd": 0,
         "score": values["probability"],
-        "segmentation": [ring.ravel().tolist() for ring in rings if len(ring) >= 3],
+        "segmentation": [ring.ravel().tolist() for ring in rings],
         "attributes": {key: value for key, value in values.items() if key not in ("id", "area_px")},
     }
 
 
 def _features(crack: Crack, scale: Scale, place: Place) -> Iterator[dict[str, Any]]:
     properties = record(crack, scale, place)
-    rings = [ring for ring in (_ring(r, place) for r in crack.polygons_px) if ring is not None]
-    outline: dict[str, Any] | None = None
+    rings = [[_ring(ring, place, hole=k > 0) for k, ring in enumerate(polygon)] for polygon in crack.polygons_px]
+    outline: dict[str, Any] = {"type": "MultiPolygon", "coordinates": rings}
     if len(rings) == 1:
-        outline = {"type": "Polygon", "coordinates": rings}
-    elif rings:
-        outline = {"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]}
+        outline = {"type": "Polygon", "coordinates": rings[0]}
     yield {"type": "Feature", "properties": {"part": "outline", **properties}, "geometry": outline}
     lines = [_points(path, place).tolist() for path in crack.paths_px if len(path) >= 2]
     if lines:
@@ -108,14 +108,29 @@ def _points(points: np.ndarray, place: Place) -> np.ndarray:
     return np.round(place.convert(np.asarray(points, np.float64)), place.digits) + 0.0
 
 
-def _ring(points: np.ndarray, place: Place) -> list[list[float]] | None:
-    """A closed ring, counterclockwise; None where it encloses nothing."""
-    if len(points) < 4:
-        return None
+def _ring(points: np.ndarray, place: Place, hole: bool) -> list[list[float]]:
+    """A closed ring, counterclockwise, a hole clockwise."""
     exact = place.convert(np.asarray(points, np.float64))
-    shifted = exact - exact[0]
-    twice = float(np.sum(shifted[:-1, 0] * shifted[1:, 1] - shifted[1:, 0] * shifted[:-1, 1]))
-    if twice == 0:
-        return None
-    ring = np.round(exact if twice > 0 else exact[::-1], place.digits) + 0.0
+    ring = np.round(exact if (area_of(exact) > 0) != hole else exact[::-1], place.digits) + 0.0
     return ring.tolist()
+
+
+def _without_holes(polygon: Polygon) -> np.ndarray:
+    """One ring [M, 2], not closed, for a format that knows no holes: each hole is joined to the outer ring by a cut, there and
+    back along the shortest way between their corners, so that the area inside is the same."""
+    outer = polygon[0][:-1]
+    cuts: dict[int, list[np.ndarray]] = {}
+    tree = cKDTree(outer)
+    for hole in polygon[1:]:
+        away, nearest = tree.query(hole[:-1])
+        first = int(np.argmin(away))
+        turned = np.roll(hole[:-1], -first, axis=0)
+        cuts.setdefault(int(nearest[first]), []).append(np.concatenate([turned, turned[:1]]))
+    stops = sorted(cuts)
+    parts, at = [], 0
+    for stop in stops:
+        parts.append(outer[at : stop + 1])
+        for hole in cuts[stop]:
+            parts += [hole, outer[stop : stop + 1]]
+        at = stop + 1
+    return np.concatenate([*parts, outer[at:]])

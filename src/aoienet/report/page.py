@@ -250,7 +250,7 @@ def _crop(crack: Crack, page: Page, source: Source) -> dict[str, Any]:
         "box": (x0, y0, x1 - x0, y1 - y0),
         "shown": (pixels.shape[1], pixels.shape[0]),
         "image": _jpeg(pixels),
-        "outline": [_svg(p, step / 2) + "z" for p in crack.polygons_px],
+        "outline": [_svg(ring, step / 2) + "z" for rings in crack.polygons_px for ring in rings],
         "step": step,
     }
 
