@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from tests.measure.drawn import cover, photograph
 from tests.report.cracks import HEIGHT, WIDTH, scanned, surface
 
+from aoienet.measure import measure_picture
 from aoienet.report import pyramid
+from aoienet.report.kinds import CRACK, JOINT, kind_rows
 from aoienet.report.mask import write_mask
 from aoienet.report.records import Scale
 from aoienet.report.slide import EDGE, write_slide
@@ -29,9 +32,10 @@ def halves(mask):
 def test_the_mask_and_its_overviews_have_the_right_pixels(tmp_path, shape):
     mask = (np.random.default_rng(0).random(shape) > 0.999).astype(np.uint8)
     mask[0, 0] = 1
-    write_mask(tmp_path / "m.tif", lambda a, b: mask[a:b], *shape, None, NO_SCALE)
+    want = mask * np.random.default_rng(1).choice(np.array([CRACK, JOINT], np.uint8), shape)
+    write_mask(tmp_path / "m.tif", lambda a, b: want[a:b], *shape, None, NO_SCALE)
     with tifffile.TiffFile(tmp_path / "m.tif") as tiff:
-        want = mask * 255
+        assert tiff.pages[0].description == "255: crack, 128: joint, 0: neither"
         for level, page in enumerate(tiff.pages):
             np.testing.assert_array_equal(page.asarray(), want)
             assert page.is_tiled and page.subfiletype == (1 if level else 0) and page.compression == 8
@@ -60,7 +64,9 @@ def test_the_place_of_the_picture_is_copied(tmp_path):
     grey, mask, _ = surface()
     tifffile.imwrite(tmp_path / "p.tif", grey, extratags=PLACE, tile=(64, 64))
     with open_source(tmp_path / "p.tif") as source:
-        write_mask(tmp_path / "m.tif", lambda a, b: mask[a:b], HEIGHT, WIDTH, source.geo, Scale(2.0, "x"))
+        write_mask(
+            tmp_path / "m.tif", lambda a, b: mask[a:b] * np.uint8(CRACK), HEIGHT, WIDTH, source.geo, Scale(2.0, "x")
+        )
         with open_source(tmp_path / "m.tif") as made:
             assert made.geo == source.geo
     rasterio = pytest.importorskip("rasterio", reason="only to see what another program reads")
@@ -70,7 +76,7 @@ def test_the_place_of_the_picture_is_copied(tmp_path):
 
 
 def test_without_a_place_the_resolution_is_the_scale(tmp_path):
-    write_mask(tmp_path / "m.tif", lambda a, b: np.zeros((b - a, 30), bool), 20, 30, None, Scale(0.25, "x"))
+    write_mask(tmp_path / "m.tif", lambda a, b: np.zeros((b - a, 30), np.uint8), 20, 30, None, Scale(0.25, "x"))
     with tifffile.TiffFile(tmp_path / "m.tif") as tiff:
         assert tiff.pages[0].tags["XResolution"].value == (40, 1)  # pixels per centimetre
         assert tiff.pages[0].tags["ResolutionUnit"].value == 3
@@ -94,11 +100,15 @@ def picture(tmp_path):
     return tmp_path / "p.tif", mask, cracks
 
 
+def kinds_of(mask, found):
+    return kind_rows(lambda a, b: mask[a:b], found)
+
+
 def overlay(tmp_path, picture, name="o.tif", **options):
-    path, mask, _ = picture
+    path, mask, found = picture
     looked = scanned(mask=mask)[1]
     with open_source(path, 3) as source:
-        factor = write_slide(tmp_path / name, source, lambda a, b: mask[a:b], looked, 32, **options)
+        factor = write_slide(tmp_path / name, source, kinds_of(mask, found), looked, 32, **options)
     return factor, tifffile.imread(tmp_path / name), looked
 
 
@@ -107,7 +117,11 @@ def test_the_overlay_shows_the_picture_the_cracks_and_the_border(tmp_path, pictu
     factor, made, looked = overlay(tmp_path, picture)
     assert factor == 1 and made.shape == (HEIGHT, WIDTH, 3)
     red, green = made[..., 0].astype(int), made[..., 1].astype(int)
-    assert np.mean((red - green)[mask]) > 90
+    joint = kinds_of(mask, picture[2])(0, HEIGHT) == JOINT
+    assert joint.sum() == sum(c.area_px for c in picture[2] if c.kind == "joint") > 500
+    assert np.mean((red - green)[mask & ~joint]) > 90 and np.mean((red - green)[joint]) < -60
+    with tifffile.TiffFile(tmp_path / "o.tif") as tiff:
+        assert "cracks red, joints green" in tiff.pages[0].description
     cells = np.kron(looked, np.ones((32, 32), bool))[:HEIGHT, :WIDTH]
     assert np.abs(made[~cells].astype(int) - grey[~cells][:, None]).mean() < 3  # JPEG
     y, x = np.argwhere(cells[:, :-1] & ~cells[:, 1:])[5]
@@ -118,15 +132,51 @@ def test_a_large_picture_gives_a_smaller_overlay_in_which_cracks_stay(tmp_path, 
     factor, made, _ = overlay(tmp_path, picture, max_px=20_000)
     assert factor == 4 and made.shape == (105, 160, 3)
     _, mask, _ = surface()
-    small = mask[:420].reshape(105, 4, 160, 4).any(axis=(1, 3))
+    cracks = kinds_of(mask, picture[2])(0, HEIGHT) == CRACK
+    small = cracks[:420].reshape(105, 4, 160, 4).any(axis=(1, 3))
     assert np.mean(made[small][:, 0].astype(int) - made[small][:, 1]) > 60
+
+
+def test_rows_of_kinds_are_the_same_in_strips_of_any_height_and_part_touching_kinds():
+    lines = [np.stack([np.arange(20, 480, 1.0), np.full(460, 130.0)], axis=1)]
+    lines.append(np.stack([250 + 8 * np.sin(np.arange(0, 160) / 9), np.arange(40, 200, 1.0)], axis=1))
+    covered = cover((260, 500), lines, [5.0, 4.0])
+    mask = covered >= 0.5
+    found = measure_picture(mask, photograph(covered))
+    assert sorted(c.kind for c in found) == ["crack", "joint"]
+    rows = kinds_of(mask, found)
+    whole = rows(0, 260)
+    for kind, value in (("crack", CRACK), ("joint", JOINT)):
+        assert (whole == value).sum() == sum(c.area_px for c in found if c.kind == kind)
+    for step in (1, 7, 64):
+        np.testing.assert_array_equal(np.concatenate([rows(y, min(y + step, 260)) for y in range(0, 260, step)]), whole)
+
+
+@pytest.mark.parametrize("raster", [1, 2])
+@pytest.mark.parametrize("max_px", [10**9, 20_000])
+def test_the_overlay_lies_where_the_picture_does(tmp_path, picture, max_px, raster):
+    keys = tuple(raster if k == 11 else v for k, v in enumerate(PLACE[2][3]))
+    place = [*PLACE[:2], (34735, "H", 20, keys, True)]
+    tifffile.imwrite(tmp_path / "p.tif", surface()[0], extratags=place, tile=(64, 64))
+    factor = overlay(tmp_path, picture, max_px=max_px)[0]
+    assert factor == (4 if max_px == 20_000 else 1)
+    with open_source(tmp_path / "p.tif") as a, open_source(tmp_path / "o.tif") as b:
+        assert a.geo.epsg == b.geo.epsg == 32633
+        small = np.array([[0, 0], [20, 30]])
+        np.testing.assert_allclose(b.geo.world(small), a.geo.world(factor * (small + 0.5) - 0.5), rtol=0, atol=1e-9)
+
+
+def test_a_smaller_overlay_of_a_picture_without_a_place_lies_under_the_geojson_in_pixels(tmp_path, picture):
+    overlay(tmp_path, picture, max_px=20_000)
+    with tifffile.TiffFile(tmp_path / "o.tif") as tiff:
+        assert tiff.pages[0].tags[34264].value[:8] == (4, 0, 0, 0, 0, -4, 0, 0)
 
 
 def test_rasters_are_the_same_bytes_twice(tmp_path, picture):
     for name in ("a", "b"):
         overlay(tmp_path, picture, f"{name}.tif")
         write_thumbnail(tmp_path / f"{name}.png", scanned(mask=picture[1])[0], picture[2])
-        write_mask(tmp_path / f"{name}m.tif", lambda a, b: picture[1][a:b], HEIGHT, WIDTH, None, NO_SCALE)
+        write_mask(tmp_path / f"{name}m.tif", kinds_of(*picture[1:]), HEIGHT, WIDTH, None, NO_SCALE)
     for end in (".tif", ".png", "m.tif"):
         assert (tmp_path / f"a{end}").read_bytes() == (tmp_path / f"b{end}").read_bytes()
 

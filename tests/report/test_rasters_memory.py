@@ -22,7 +22,7 @@ folder = Path(sys.argv[1])
 
 def mask(y0, y1):
     rows = np.zeros((y1 - y0, 65536), np.uint8)
-    rows[:, 5000:5003] = 1
+    rows[:, 5000:5003] = 255
     return rows
 
 with open_source(folder / "big.tif", 3) as source:

@@ -1,4 +1,4 @@
-"""mask.tif: 255 where a crack is, 0 elsewhere; the place on the earth copied from the picture."""
+"""mask.tif: 255 where a crack is, 128 where a joint is, 0 elsewhere; the place on the earth copied from the picture."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 
+from aoienet.report.kinds import CRACK, JOINT
 from aoienet.report.pyramid import Rows, halve_max, write_pyramid
 from aoienet.report.records import Scale
 from aoienet.scan.sources import GeoReference
 
-CRACK = 255
+LEGEND = f"{CRACK}: crack, {JOINT}: joint, 0: neither"
 LEVEL = 6  # of deflate
 
 
-def write_mask(path: Path, mask_rows: Rows, height: int, width: int, geo: GeoReference | None, scale: Scale) -> None:
+def write_mask(path: Path, kind_rows: Rows, height: int, width: int, geo: GeoReference | None, scale: Scale) -> None:
     """The mask as a tiled deflate TIFF with overviews (a pixel of an overview is set where any below it is).
 
-    Args     mask_rows: (y0, y1) -> uint8 or bool [y1-y0, W], not 0 where a crack is; called top to bottom.
+    Args     kind_rows: (y0, y1) -> uint8 [y1-y0, W], CRACK, JOINT or 0; called top to bottom.
              scale: without a place, the pixel size is written as the resolution in pixels per centimetre.
     """
     resolution = None if geo is not None or scale.mm_per_px is None else (10 / scale.mm_per_px,) * 2
     write_pyramid(
         path,
-        lambda y0, y1: (mask_rows(y0, y1) != 0).view(np.uint8) * np.uint8(CRACK),
+        kind_rows,
         height,
         width,
         rgb=False,
@@ -34,6 +35,7 @@ def write_mask(path: Path, mask_rows: Rows, height: int, width: int, geo: GeoRef
         encode=_deflate,
         tags=() if geo is None else geo.tags,
         resolution=resolution,
+        description=LEGEND,
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aoienet import __version__
 from aoienet.measure.crack import KINDS
 from aoienet.report.defects import write_coco, write_csv, write_geojson
+from aoienet.report.kinds import kind_rows
 from aoienet.report.manifest import picture_facts, write_manifest
 from aoienet.report.mask import write_mask
 from aoienet.report.page import Page, write_page
@@ -67,9 +68,10 @@ def write_outputs(out: Path, found: Findings) -> dict[str, Any]:
         write_csv(out / "defects.csv", found.cracks, found.scale, place)
         write_coco(out / "defects.coco.json", found.cracks, found.scale, place, found.path.name, size_hw)
         write_geojson(out / "defects.geojson", found.cracks, found.scale, place)
-        write_mask(out / "mask.tif", found.mask_rows, source.height, source.width, source.geo, found.scale)
+        rows = kind_rows(found.mask_rows, found.cracks)
+        write_mask(out / "mask.tif", rows, source.height, source.width, source.geo, found.scale)
         factor = write_slide(
-            out / "overlay.tif", source, found.mask_rows, found.first.reasons_HW != 0, cell_px(found.first.geometry)
+            out / "overlay.tif", source, rows, found.first.reasons_HW != 0, cell_px(found.first.geometry)
         )
         write_thumbnail(out / "thumbnail.png", found.first, found.cracks)
         write_page(out / "report.html", _page(found, source, place), source)

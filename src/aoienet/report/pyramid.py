@@ -31,6 +31,7 @@ def write_pyramid(
     encode: Callable[[np.ndarray], bytes] | None = None,
     tags: Sequence[tuple[int, str, int, Any]] = (),
     resolution: tuple[float, float] | None = None,
+    description: str,
 ) -> None:
     """Write a picture that exists as bands of rows; overviews are pages of half the size each, as in a cloud-optimised
     GeoTIFF.
@@ -38,6 +39,7 @@ def write_pyramid(
     Args     rows: called once per row of tiles, top to bottom: (y0, y1) -> uint8 [y1-y0, W] or [y1-y0, W, 3].
              halve: [2h, 2w, ...] -> [h, w, ...]. compression: options of tifffile. encode: makes the bytes of a
              tile where tifffile shall not do it. tags: extra ones of the full picture. resolution: px per cm.
+             description: what the values mean.
     """
     import tifffile
 
@@ -63,6 +65,7 @@ def write_pyramid(
                 resolution=None if resolution is None or level else resolution,
                 resolutionunit=None if resolution is None or level else "CENTIMETER",
                 metadata=None,
+                description=None if level else description,
                 software=False,
                 maxworkers=1,
                 **compression,

@@ -17,6 +17,7 @@ MODEL, RASTER, GEOGRAPHIC, PROJECTED, LINEAR = 1024, 1025, 2048, 3072, 3076  # k
 USER_DEFINED = 32767
 METRES_PER_UNIT = {9001: 1.0, 9002: 0.3048, 9003: 12 / 39.37}  # EPSG units: metre, foot, US survey foot
 WEB_MERCATOR = (3857, 900913, 3785, 3395)  # their metre is one metre at the equator only
+Tag = tuple[int, str, int, Any]  # code, type, count, value
 SQUARE = 0.01  # relative difference of the sides up to which a pixel counts as square
 
 
@@ -33,7 +34,7 @@ class GeoReference:
     epsg: int | None
     geographic: bool
     metres_per_unit: float | None
-    tags: tuple[tuple[int, str, int, Any], ...]
+    tags: tuple[Tag, ...]
 
     @property
     def crs(self) -> str | None:
@@ -80,9 +81,35 @@ class GeoReference:
             return None, f"a pixel must be square on the ground to 1 %; received {x_mm:.6g} x {y_mm:.6g} mm."
         return math.sqrt(x_mm * y_mm), origin
 
+    def tags_of_smaller(self, factor: int) -> tuple[Tag, ...]:
+        """Tags of a copy that is smaller by a whole number, from the same upper left corner on."""
+        if factor == 1:
+            return self.tags
+        a, b, c, d, e, f = self.affine
+        place = transform_tag((factor * a, factor * b, c - (a + b) / 2, factor * d, factor * e, f - (d + e) / 2))
+        return place, *(_for_corners(tag) for tag in self.tags if tag[0] in (KEYS, DOUBLES, TEXT))
+
 
 class GeoError(ValueError):
     """A place that cannot be computed; the message says why and what to do."""
+
+
+def transform_tag(affine: tuple[float, float, float, float, float, float]) -> Tag:
+    """The tag of X = a u + b v + c, Y = d u + e v + f, where u and v count corners of pixels."""
+    a, b, c, d, e, f = (float(v) for v in affine)
+    return TRANSFORM, "d", 16, (a, b, 0.0, c, d, e, 0.0, f, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
+
+
+def _for_corners(tag: Tag) -> Tag:
+    """Keys that say that the place is of corners of pixels ("pixel is area")."""
+    code, kind, count, value = tag
+    if code != KEYS:
+        return tag
+    words = [int(v) for v in value]
+    for at in range(4, len(words), 4):
+        if words[at] == RASTER:
+            words[at + 3] = 1
+    return code, kind, count, tuple(words)
 
 
 def read_geo(page: Any, notes: list[str]) -> GeoReference | None:
@@ -147,7 +174,7 @@ def _metres(keys: dict[int, int], epsg: int | None) -> float | None:
         return None
 
 
-def _raw_tag(page: Any, code: int) -> tuple[int, str, int, Any]:
+def _raw_tag(page: Any, code: int) -> Tag:
     value = page.tags[code].value
     if code == TEXT:
         return code, "s", 0, str(value)
