@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,12 +92,53 @@ def test_one_bad_input_does_not_stop_the_others(model, picture, tmp_path):
     assert (tmp_path / "o" / "a" / "blocks.csv").is_file() and not (tmp_path / "o" / "b").exists()
 
 
+def tree(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_resume_tries_failed_pictures_again_and_takes_repaired_ones(model, picture, tmp_path):
+    bad = tmp_path / "b.png"
+    bad.write_bytes(picture.read_bytes()[:3000])
+    words = ("scan", picture, bad, tmp_path / "c.png", "--model", model, *FIRST, "--out")
+    assert call(*words, tmp_path / "o").exit_code == 2
+    done = (tmp_path / "o" / "a" / "report.html").stat()
+    assert call(*words, tmp_path / "o", "--resume").exit_code == 2  # broken still
+    bad.write_bytes(picture.read_bytes())
+    assert call(*words, tmp_path / "o", "--resume").exit_code == 2  # c.png is missing still
+    (tmp_path / "c.png").write_bytes(picture.read_bytes())
+    assert call(*words, tmp_path / "o", "--resume").exit_code == 0
+    assert (tmp_path / "o" / "a" / "report.html").stat().st_mtime_ns == done.st_mtime_ns
+    assert call(*words, tmp_path / "p").exit_code == 0
+    assert tree(tmp_path / "o") == tree(tmp_path / "p")
+
+
+def test_resume_refuses_a_done_picture_that_has_changed(model, picture, tmp_path):
+    words = ("scan", picture, tmp_path / "none.png", "--model", model, *FIRST, "--out", tmp_path / "o")
+    assert call(*words).exit_code == 2
+    picture.write_bytes(picture.read_bytes() + b" ")
+    again = call(*words, "--resume")
+    assert again.exit_code == 1 and "picture 1 was" in again.stderr
+
+
 def test_two_pictures_of_one_name_do_not_overwrite_each_other(model, picture, tmp_path):
     (tmp_path / "other").mkdir()
     Image.open(picture).save(tmp_path / "other" / "a.png")
-    both = (picture, tmp_path / "other" / "a.png")
-    assert call("scan", *both, "--model", model, "--out", tmp_path / "o", *FIRST).exit_code == 0
-    assert len([p for p in (tmp_path / "o").iterdir() if p.is_dir()]) == 2
+    Image.open(picture).save(tmp_path / "summary.json.png")  # would be the folder summary.json
+    three = (picture, tmp_path / "other" / "a.png", tmp_path / "summary.json.png")
+    done = call("scan", *three, "--model", model, "--out", tmp_path / "o", *FIRST)
+    assert done.exit_code == 0 and str(tmp_path / "other" / "a.png") in done.stdout
+    made = {p.name for p in (tmp_path / "o").iterdir() if p.is_dir()}
+    assert made == {f"{tmp_path.name}-a", "other-a", "summary.json.png"}
+
+
+def test_folders_of_names_that_collide_every_way_differ():
+    from aoienet.cli._cascade import folder_names
+
+    paths = [Path(p) for p in ("x/y/a.png", "z/y/a.png", "y-a.png", "B.jpg", "b.png", "rows.tif", ".h.png")]
+    found = folder_names(paths, Path("o"))
+    assert len({str(p).lower() for p in found}) == len(paths) and folder_names(paths[::-1], Path("o"))[::-1] == found
+    assert found[3:6] == [Path("o/B.jpg"), Path("o/b.png"), Path("o/rows.tif")]
+    assert not any(p.name.startswith(".") for p in found)
 
 
 def test_wrong_use_ends_with_one_and_a_next_step(model, picture, tmp_path):
@@ -199,8 +241,25 @@ def test_the_shipped_networks_measure_a_crack_and_a_rule_ends_with_three(wall, t
     assert rows[0]["width_class"] and rows[0]["width_class_at_most"]
     assert "ec2 asks for" in done.stdout.lower()
     assert call("scan", wall, "--out", tmp_path / "p", "--fail-on", "width_max_px>=99", "--jobs", 1).exit_code == 0
-    refused = call("scan", wall, "--out", tmp_path / "q", "--fail-on", "width_max_mm>=99", "--jobs", 1)
+    refused = call("scan", wall, "--out", tmp_path / "q", "--fail-on", "width_max_mm>=99", "--jobs", 1, "--json")
     assert refused.exit_code == 2 and "needs a scale" in refused.stderr
+    assert json.loads(refused.stdout)["run"]["megapixels"] == 0  # told before the work
+
+
+def test_options_that_would_have_no_effect_are_refused(model, picture, tmp_path):
+    words = ("scan", picture, "--model", model, "--out", tmp_path / "o")
+    for more, word in (
+        (("--first-stage-only", "--fail-on", "cracks>0"), "measures none"),
+        (("--rows", 300), "--rows tells how rows"),
+        (("--dtype", "uint16"), "--dtype tells how rows"),
+        (("--white-level", 200), "from 256 to 65535"),
+    ):
+        done = call(*words, *more)
+        assert done.exit_code == 1 and word in done.stderr
+    stream = ("scan", "-", "--model", model, "--out", tmp_path / "o", "--width")
+    assert "received --width 130, --rows 40" in call(*stream, 130, "--rows", 40).stderr
+    assert "rows have none" in call(*stream, 130, "--fail-on", "width_max_mm>1").stderr
+    assert not (tmp_path / "o").exists()
 
 
 def test_dry_run_tells_frames_memory_and_time_and_writes_nothing(wall, tmp_path):

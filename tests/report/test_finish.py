@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -104,6 +105,29 @@ def test_a_file_without_statistics_calls_nothing_unfamiliar_and_the_report_says_
     assert "not looked for" in manifest["settings"]["unfamiliar_beyond"]
     assert "not looked for: the model file has no statistics" in (tmp_path / "o" / "wall" / "report.html").read_text()
     assert "unfamiliar" not in (tmp_path / "o" / "wall" / "blocks.csv").read_text()
+
+
+def test_levels_that_nobody_uses_and_pages_that_nobody_reads_are_warned_of(tmp_path):
+    levels = toy.picture(600, 400).astype(np.uint16) * 16  # a camera of 12 bits
+    tifffile.imwrite(tmp_path / "wall.tif", np.stack([levels, levels]))
+    (result,) = toy.run(tmp_path / "o", [tmp_path / "wall.tif"])
+    page = (tmp_path / "o" / "wall" / "report.html").read_text()
+    for words in ("--white-level 4095", "Only page 1 of 2 was read"):
+        assert sum(words in w for w in result["warnings"]) == 1 and words in page
+    assert result["cracks"] == 0
+    known = toy.stages
+    with mock.patch.object(toy, "stages", lambda: replace(known(), white_level=4095)):
+        (result,) = toy.run(tmp_path / "p", [tmp_path / "wall.tif"])
+    assert result["cracks"] > 0 and not any("white" in w for w in result["warnings"])
+
+
+def test_a_disk_that_is_full_while_the_units_are_put_together_is_one_clear_error(tmp_path, monkeypatch):
+    from aoienet.files import OutputError
+    from aoienet.report import finish as room
+
+    monkeypatch.setattr(room.tempfile, "TemporaryFile", lambda dir: open("/dev/full", "r+b"))
+    with pytest.raises(OutputError, match=r"cannot write to .*\.work: No space left"):
+        toy.run(tmp_path / "o", [toy.write(tmp_path / "wall.tif", 600, 400)])
 
 
 def test_a_broken_work_file_is_one_clear_error(tmp_path):

@@ -72,6 +72,22 @@ def test_sixteen_bit_uses_the_white_level_of_the_file(tmp_path):
     assert level_table(65535)[[0, 128, 129, 65535]].tolist() == [0, 0, 1, 255]
 
 
+@pytest.mark.parametrize("name", ["a.tif", "a.png"])
+def test_a_white_level_of_the_user_is_for_more_than_8_bits(tmp_path, name):
+    levels = np.array([[0, 2048, 4095]], np.uint16).repeat(70, 0).repeat(30, 1)
+    if name == "a.tif":
+        tifffile.imwrite(tmp_path / name, levels, extratags=[(281, "H", 1, 60000, True)])
+    else:
+        Image.fromarray(levels).save(tmp_path / name)
+    with open_source(tmp_path / name, 1, 4095) as source:
+        assert source.read(0, 1)[0, ::30].tolist() == [0, 128, 255] and "4095" in source.notes[0]
+    Image.fromarray((levels // 16).astype(np.uint8)).save(tmp_path / "b.png")
+    with open_source(tmp_path / "b.png", 1, 4095) as source:
+        assert source.read(0, 1)[0, ::30].tolist() == [0, 128, 255]
+    with pytest.raises(SourceError, match=r"1\.\.65535; received 70000"):
+        open_source(tmp_path / name, 1, 70000)
+
+
 def test_white_is_zero_palette_alpha_and_cmyk_tiffs_become_what_they_show(tmp_path, grey, rgb):
     tifffile.imwrite(tmp_path / "w.tif", 255 - grey, photometric="miniswhite")
     np.testing.assert_array_equal(whole(tmp_path / "w.tif"), grey)

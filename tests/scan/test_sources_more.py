@@ -103,7 +103,7 @@ def test_of_a_pyramid_the_full_picture_is_read(tmp_path, rgb, sub):
 def test_a_second_full_page_is_told(tmp_path, rgb):
     tifffile.imwrite(tmp_path / "a.tif", np.stack([rgb, rgb]), photometric="rgb")
     with open_source(tmp_path / "a.tif") as source:
-        assert source.notes == ["page 1 of 2 read"]
+        assert source.notes == [] and "Only page 1 of 2 was read" in source.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +149,20 @@ def names(paths, folder):
 
 def test_a_folder_gives_its_pictures_in_order_of_path(folder):
     assert names(find_pictures([folder]), folder) == ["a.tif", "b.jpg", "sub/c.PNG"]
+
+
+def test_what_a_scan_wrote_is_no_input_of_the_next_one(folder):
+    for name in ("out/mask.tif", "out/x/report.png", "old/mask.tif", "old/overlay.tif", "old/rows.tif", "own/mask.tif"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    (folder / "old" / "manifest.json").write_text("{}")
+    want = ["a.tif", "b.jpg", "old/rows.tif", "own/mask.tif", "sub/c.PNG"]
+    assert names(find_pictures([folder], folder / "out"), folder) == want
+    assert names(find_pictures([folder / "**" / "*.tif"], folder / "out"), folder) == [
+        "a.tif", "old/rows.tif", "own/mask.tif",
+    ]  # fmt: skip
+    assert names(find_pictures([folder / "sub"], folder), folder) == ["sub/c.PNG"]  # into the folder of the pictures
 
 
 def test_a_glob_and_a_name_twice_give_each_picture_once(folder):

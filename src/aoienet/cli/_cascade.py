@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from aoienet.cli import _common
 
 if TYPE_CHECKING:
+    from aoienet.report.finish import Options
     from aoienet.scan.batch import Batch
     from aoienet.scan.cascade import Stages
     from aoienet.scan.work import Picture, Plan
 
 REQUEST_FORMAT = 1
+RESERVED = ("journal.jsonl", "summary.json", "progress.json", "rows")  # names in the folder of a batch
 
 
 class StagesError(ValueError):
@@ -38,6 +40,7 @@ class Request:
     blur_px: float | None = None
     width_classes: dict[str, Any] | None = None
     fail_on: str | None = None
+    white_level: int | None = None
 
 
 def open_stages(request: Request) -> Stages:
@@ -84,6 +87,7 @@ def open_stages(request: Request) -> Stages:
         else {"name": segmenter.name, "sha256": segmenter.sha256, "threshold": segmenter.threshold},
         certificate=certificate if request.threshold is None else {},
         familiar=None if statistics is None else Familiar.from_meta(statistics, cell_px(geometry), geometry.halo_px),
+        white_level=request.white_level,
     )
 
 
@@ -120,20 +124,26 @@ def opened(request: Request) -> tuple[Request, Stages]:
 def plan_of(request: Request, out: Path, base: Path = Path()) -> Plan:
     """The plan of a request; base: the folder that relative paths of pictures start from on another machine."""
     from aoienet.measure import Settings
-    from aoienet.measure.classes import Classes, WidthClass
-    from aoienet.report.finish import Options, Rule, finish
+    from aoienet.report.finish import finish
     from aoienet.scan.batch import WORK
     from aoienet.scan.work import Plan
+
+    with _common.wrong_use_is_exit_1(ValueError):
+        settings = Settings(blur_px=request.blur_px)
+    return Plan(functools.partial(open_stages, request), settings, finish, options_of(request), out / WORK, base)
+
+
+def options_of(request: Request) -> Options:
+    """What the outputs need to know."""
+    from aoienet.measure.classes import Classes, WidthClass
+    from aoienet.report.finish import Options, Rule
 
     classes = None
     if request.width_classes is not None:
         kept = {**request.width_classes, "classes": tuple(WidthClass(**c) for c in request.width_classes["classes"])}
         classes = Classes(**kept)
     rule = None if request.fail_on is None else Rule.parse(request.fail_on)
-    with _common.wrong_use_is_exit_1(ValueError):
-        settings = Settings(blur_px=request.blur_px)
-    options = Options(request.mm_per_px, request.scale_origin, classes, rule)
-    return Plan(functools.partial(open_stages, request), settings, finish, options, out / WORK, base)
+    return Options(request.mm_per_px, request.scale_origin, classes, rule)
 
 
 def request_as_json(request: Request, pictures: list[Picture], stream: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -174,6 +184,24 @@ def run_batch(batch: Batch, stages: Stages, jobs: int, dask: str | None = None) 
         local.run_processes(batch, processes, threads=max(1, jobs // processes))
 
 
+def held_against(pictures: list[Picture], request: Request, stages: Stages) -> list[Picture]:
+    """The pictures; those that cannot be held against a rule in millimetres fail before the work, not after it."""
+    from aoienet.report.finish import needs_scale
+    from aoienet.scan.sources import open_source
+
+    options = options_of(request)
+    if options.rule is None or not options.rule.needs_scale or options.mm_per_px is not None:
+        return pictures
+    made = []
+    for picture in pictures:
+        if not picture.error:
+            with open_source(picture.path, stages.channels) as source:
+                wrong = needs_scale(options, picture.path, source.geo, (source.height, source.width))
+            picture = replace(picture, units=(), error=wrong) if wrong else picture
+        made.append(picture)
+    return made
+
+
 def pictures_of(paths: list[Path], out: Path, stages: Stages) -> list[Picture]:
     """All pictures with their units and folders; one picture alone has the output folder itself."""
     from aoienet.scan.work import plan_picture
@@ -183,14 +211,22 @@ def pictures_of(paths: list[Path], out: Path, stages: Stages) -> list[Picture]:
 
 
 def folder_names(paths: list[Path], out: Path) -> list[Path]:
-    """One folder per picture, named by its stem; a stem that occurs twice gets a hash of its path, so that order does
-    not matter."""
+    """One folder per picture, by the first of these names that no other picture could have and no file of the batch has:
+    stem, name, folder-stem, stem-hash of the path. Order does not matter."""
     import hashlib
     from collections import Counter
 
-    count = Counter(p.stem for p in paths)
-    tail = [hashlib.sha256(str(p).encode()).hexdigest()[:8] for p in paths]
-    return [out / (p.stem if count[p.stem] == 1 else f"{p.stem}-{t}") for p, t in zip(paths, tail, strict=True)]
+    options = [(p.stem, p.name, f"{p.parent.name}-{p.stem}") for p in paths]
+    count = Counter(word for some in options for word in {name.casefold() for name in some})
+    count.update(dict.fromkeys(RESERVED, 1))
+    return [
+        out
+        / next(
+            (name for name in some if count[name.casefold()] == 1 and not name.startswith((".", "-"))),
+            f"{p.stem.lstrip('.')}-{hashlib.sha256(str(p).encode()).hexdigest()[:8]}",
+        )
+        for p, some in zip(paths, options, strict=True)
+    ]
 
 
 def summary_of(batch: Batch, request: Request, out: Path) -> dict[str, Any]:

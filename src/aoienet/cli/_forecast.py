@@ -82,7 +82,7 @@ def _of_picture(picture: Picture, stages: Stages, speed: Speed | None) -> dict[s
     if picture.error or speed is None:
         return {"input": str(picture.path), "error": picture.error}
     grid = block_grid(picture.height, picture.width, stages.geometry)
-    with open_source(picture.path, stages.channels) as source:
+    with open_source(picture.path, stages.channels, stages.white_level) as source:
         held = source.held_bytes
     tile_hw = [side + 2 * stages.geometry.halo_px for side in DEFAULT_TILE_HW]
     workspace = getattr(stages.run, "__self__", None)
@@ -119,7 +119,7 @@ def _tried(pictures: list[Picture], stages: Stages) -> Speed | None:
         return None
     picture = max(some, key=lambda p: p.height * p.width)
     parts = []
-    with open_source(picture.path, stages.channels) as source:
+    with open_source(picture.path, stages.channels, stages.white_level) as source:
         for y, x in _places(picture):
             try:
                 parts.append(source.window(y, min(y + PROBE_PX, picture.height), x, min(x + PROBE_PX, picture.width)))

@@ -34,6 +34,8 @@ def info(
     path = Path(file)
     if not path.exists() and file in weights.names():
         path = weights.locate(file)
+    if path.is_dir():
+        _common.fail(f"info takes one file; received the folder {file}; next: aoienet scan {file} --out OUT --dry-run")
     if not path.is_file():
         hint = f"; shipped models: {', '.join(weights.names())}" if weights.names() else ""
         _common.fail(f"no such file: {file}{hint}")

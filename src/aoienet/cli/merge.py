@@ -37,6 +37,7 @@ def merge(
         request = _cascade.Request(**{f.name: plan[f.name] for f in fields(_cascade.Request)})
         request, stages = _cascade.opened(request)
         pictures = _cascade.pictures_of([Path(p["input"]) for p in plan["pictures"]], out, stages)
+        pictures = _cascade.held_against(pictures, request, stages)
         _check_unchanged(plan, _cascade.request_as_json(request, pictures))
         _check_complete(shards, pictures)
         open_folder(out, overwrite)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -89,10 +90,11 @@ def scan(
         str | None, typer.Option(help="Address of a Dask scheduler whose workers do the work.", rich_help_panel=MANY)
     ] = None,
     width: Annotated[int | None, typer.Option(min=1, help="Pixels per row.", rich_help_panel=STREAMS)] = None,
-    channels: Annotated[int, typer.Option(help="1 grey, 3 RGB.", rich_help_panel=STREAMS)] = 1,
-    dtype: Annotated[str, typer.Option(help="uint8, uint16 or >u2.", rich_help_panel=STREAMS)] = "uint8",
+    channels: Annotated[int | None, typer.Option(help="1 grey (default), 3 RGB.", rich_help_panel=STREAMS)] = None,
+    dtype: Annotated[str | None, typer.Option(help="uint8 (default), uint16 or >u2.", rich_help_panel=STREAMS)] = None,
     white_level: Annotated[
-        int | None, typer.Option(help="Largest sample: 4095 of a 12-bit camera.", rich_help_panel=STREAMS)
+        int | None,
+        typer.Option(help="Largest sample, of pictures of more than 8 bits too: 4095 of a 12-bit camera."),
     ] = None,
     rows: Annotated[
         int | None, typer.Option(min=1, help="Rows per picture; default: all in one.", rich_help_panel=STREAMS)
@@ -104,22 +106,38 @@ def scan(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
     """Find and measure cracks: a first stage looks at every block, a second one segments what it keeps."""
+    streams = STREAM in images
+    if not streams and (
+        wrong := [
+            n for n, v in (("--width", width), ("--channels", channels), ("--dtype", dtype), ("--rows", rows)) if v
+        ]
+    ):
+        _common.fail(
+            f"{wrong[0]} tells how rows on standard input come; received it for files: leave it out, or scan -"
+        )
+    if first_stage_only and fail_on is not None:
+        _common.fail(
+            "--fail-on speaks of measured cracks, and --first-stage-only measures none: leave one of them out."
+        )
     request = Request(
         model=model,
         segmenter=None if first_stage_only else segmenter,
         threshold=threshold,
         blur_px=blur_px,
         fail_on=_checked_rule(fail_on),
+        white_level=None if streams else _checked_level(white_level),
         **_scale(mm_per_px, scale_points),
         **_classes(width_classes),
     )
     request, stages = _cascade.opened(request)
     run = Run(request, stages, out, _common.default_jobs() if jobs is None else jobs, _part(shard), dask, quiet)
     form = _form(images, width, channels, dtype, white_level, rows, shard)
+    if form is not None:
+        _check_size(form, stages, request)
     if dry_run:
         from aoienet.cli._forecast import forecast
 
-        forecast(_pictures(images, out, stages), request, stages, run.jobs, as_json)
+        forecast(_pictures(images, run), request, stages, run.jobs, as_json)
         return
     document = _run_to_the_end(run, images, form, resume, overwrite)
     if as_json:
@@ -148,7 +166,7 @@ def _run_to_the_end(run: Run, images: list[str], form: Form | None, resume: bool
     from aoienet.segment import SegmentError
 
     with _common.wrong_use_is_exit_1(OutputError, SegmentError):
-        pictures = [] if form is not None else _pictures(images, run.out, run.stages)
+        pictures = [] if form is not None else _pictures(images, run)
         request = _cascade.request_as_json(run.request, pictures, None if form is None else asdict(form))
         open_folder(run.out, overwrite or resume)
         begin(run.out, request, resume)
@@ -271,8 +289,8 @@ def _part(shard: str | None) -> tuple[int, int]:
 def _form(
     images: list[str],
     width: int | None,
-    channels: int,
-    dtype: str,
+    channels: int | None,
+    dtype: str | None,
     white_level: int | None,
     rows: int | None,
     shard: str | None,
@@ -290,33 +308,55 @@ def _form(
     from aoienet.scan.sources import SourceError
 
     with _common.wrong_use_is_exit_1(SourceError):
-        form = Form(width, channels, dtype, white_level, rows)
+        form = Form(width, 1 if channels is None else channels, dtype if dtype else "uint8", white_level, rows)
         form.raw()
     return form
 
 
-def _pictures(images: list[str], out: Path, stages: Stages) -> list[Picture]:
+def _check_size(form: Form, stages: Stages, request: Request) -> None:
+    """What no picture of the stream could fulfil is told before it comes."""
+    block = stages.geometry.block_px
+    if form.width < block or (form.rows is not None and form.rows < block):
+        _common.fail(
+            f"a picture must hold at least one block of {block}x{block} px; received --width {form.width}, --rows {form.rows}."
+        )
+    rule = _cascade.options_of(request).rule
+    if rule is not None and rule.needs_scale and request.mm_per_px is None:
+        _common.fail(f"the rule {rule.text!r} needs a scale, and rows have none; next: --mm-per-px NUMBER")
+
+
+def _checked_level(level: int | None) -> int | None:
+    if level is not None and not 256 <= level <= 65535:
+        _common.fail(f"--white-level is of samples of 9 to 16 bits, from 256 to 65535; received {level}.")
+    return level
+
+
+def _pictures(images: list[str], run: Run) -> list[Picture]:
     from aoienet.scan.sources import SourceError, find_pictures
 
     with _common.wrong_use_is_exit_1(SourceError):
         if STREAM in images:
             _common.fail("a stream cannot be looked at before it comes; leave --dry-run out.")
-        return _cascade.pictures_of(find_pictures(images), out, stages)
+        pictures = _cascade.pictures_of(find_pictures(images, run.out), run.out, run.stages)
+    return _cascade.held_against(pictures, run.request, run.stages)
 
 
 def show(document: dict[str, Any], out: Path) -> None:
     """The summary for a reader."""
     names = ["picture", "px", "dropped", "unfamiliar", "cracks", "length", "greatest width", "joints"]
     lines = []
+    count = Counter(Path(e["input"]).name for e in document["inputs"])
     for e in document["inputs"]:
+        name = Path(e["input"]).name
+        name = name if count[name] == 1 else e["input"]
         if e["status"] != "done":
-            lines.append([Path(e["input"]).name, e["status"], *[""] * (len(names) - 2)])
+            lines.append([name, e["status"], *[""] * (len(names) - 2)])
             continue
         unit = "mm" if "length_mm" in e else "px"
         widest, strange = e[f"width_max_{unit}"], e["area_unfamiliar_share"]
         lines.append(
             [
-                Path(e["input"]).name,
+                name,
                 f"{e['width_px']}x{e['height_px']}",
                 f"{100 * e['area_dropped_share']:.1f} %",
                 "not looked for" if strange is None else f"{100 * strange:.1f} %",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import re
 import tempfile
@@ -9,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from aoienet.scan.tiles import Geometry, block_grid
 from aoienet.scan.work import Picture, Plan
 
 ONLY_FIRST = "Only the first stage was run: no crack was segmented or measured, the marked areas are suspicions."
+DARK = 64  # of 255: what 14 bits reach where 16 were expected
 MOSTLY = 0.5  # share of the area from which on a picture as a whole is called unfamiliar
 COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq,
@@ -104,19 +106,21 @@ def finish(stages: Stages, plan: Plan, picture: Picture, units: list[Path]) -> d
     """
     options: Options = plan.options
     picture.folder.mkdir(parents=True, exist_ok=True)
-    with open_source(picture.path, stages.channels) as source:
-        geo, size_hw = source.geo, (source.height, source.width)
+    with open_source(picture.path, stages.channels, stages.white_level) as source:
+        geo, size_hw, white_level = source.geo, (source.height, source.width), source.white_level
+        notices = list(source.warnings)
+    if wrong := needs_scale(options, picture.path, geo, size_hw):
+        raise SourceError(wrong)
     scale = scale_of(options, geo, size_hw)
-    if options.rule is not None and options.rule.needs_scale and scale.mm_per_px is None:
-        raise SourceError(f"{picture.path}: the rule {options.rule.text!r} needs a scale; {scale.origin}")
-    with tempfile.TemporaryFile(dir=plan.work) as spool:
+    sha256 = file_sha256(picture.path)
+    with _spool(plan.work) as spool:
         mask = SpooledMask(spool, size_hw[1])
         first, pieces = _together(stages, size_hw, units, mask)
         cracks = merge(pieces, size_hw, plan.settings, score_lookup(first.scores_HW, stages.geometry))
         del pieces
         findings = Findings(
             path=picture.path,
-            sha256=file_sha256(picture.path),
+            sha256=sha256,
             classes=stages.classes,
             first=first,
             cracks=cracks,
@@ -126,10 +130,29 @@ def finish(stages: Stages, plan: Plan, picture: Picture, units: list[Path]) -> d
             second_stage=stages.second_stage,
             settings=settings_of(stages, plan.settings),
             certificate=stages.certificate,
-            warnings=_warnings(stages, options, scale, first),
+            white_level=stages.white_level,
+            warnings=[*notices, *_too_dark(first.thumb, white_level), *_warnings(stages, options, scale, first)],
         )
         write_outputs(picture.folder, findings)
     return _summary(options, picture, findings, geo)
+
+
+@contextlib.contextmanager
+def _spool(folder: Path) -> Iterator[BinaryIO]:
+    """A file without a name in the work folder; a full disk there is an error like any other of the outputs."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as spool:
+            yield spool
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror}") from None
+
+
+def needs_scale(options: Options, path: Path, geo: GeoReference | None, size_hw: tuple[int, int]) -> str:
+    """Why a picture cannot be held against the rule of the options, or ""."""
+    scale = scale_of(options, geo, size_hw)
+    if options.rule is None or not options.rule.needs_scale or scale.mm_per_px is not None:
+        return ""
+    return f"{path}: the rule {options.rule.text!r} needs a scale; {scale.origin}"
 
 
 def scale_of(options: Options, geo: GeoReference | None, size_hw: tuple[int, int]) -> Scale:
@@ -220,6 +243,17 @@ def _warnings(stages: Stages, options: Options, scale: Scale, first: ScanResult)
         coarse = too_coarse(scale.classes, scale.mm_per_px)
         made += [] if coarse is None else [coarse[:1].upper() + coarse[1:] + "."]
     return made
+
+
+def _too_dark(thumb: np.ndarray, white_level: int) -> list[str]:
+    """A camera of 10 to 14 bits in samples of 16, whose white level nobody told, uses a few of the 256 levels that are left."""
+    brightest = int(thumb.max())
+    if white_level <= 255 or brightest > DARK:
+        return []
+    return [
+        f"The brightest place has level {brightest} of 255: samples were reduced to 8 bits by the white level {white_level}, and most of "
+        "their levels were lost; cracks are missed so. If the camera has fewer bits, say so: --white-level 4095 for 12 bits."
+    ]
 
 
 def _summary(options: Options, picture: Picture, found: Findings, geo: GeoReference | None) -> dict[str, Any]:

@@ -54,6 +54,7 @@ class Findings:
     settings: dict[str, Any]
     certificate: dict[str, Any] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    white_level: int | None = None
 
 
 def write_outputs(out: Path, found: Findings) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def write_outputs(out: Path, found: Findings) -> dict[str, Any]:
 
     Raises   SourceError: the picture can no longer be read. OutputError: the folder cannot be written.
     """
-    with open_source(found.path, 3) as source:
+    with open_source(found.path, 3, found.white_level) as source:
         place = place_of(source.geo)
         size_hw = (source.height, source.width)
         write_blocks(out / "blocks.csv", found.first, found.classes)

@@ -100,9 +100,15 @@ class Batch:
         self._watch(self, task, outcome)
 
     def close(self) -> None:
-        """All is done: the journal in its final order, nothing left of the work."""
+        """All is done: the journal in its final order, nothing left of the work but the plan where a picture failed, so that
+        a restart can try it again."""
         self._journal.rewrite(line for state in self.states for line in self._lines(state))
-        if self._finishes:
+        if not self._finishes:
+            return
+        if any(state.failed is not None for state in self.states):
+            for path in self.plan.work.glob("*.npz"):
+                path.unlink(missing_ok=True)
+        else:
             shutil.rmtree(self.plan.work, ignore_errors=True)
 
     # ------------------------------------------------------------ tasks
@@ -261,8 +267,13 @@ def begin(out: Path, request: Request, resume: bool) -> None:
     """
     path = out / WORK / PLAN
     if resume and path.is_file():
-        _same(json.loads(path.read_text("utf-8")), json.loads(json.dumps(request)), out)
+        old = json.loads(path.read_text("utf-8"))
+        repaired = _repaired(out, old.get("pictures", []), request.get("pictures", []))
+        _same(old, json.loads(json.dumps(request)), out, repaired)
         clear_halves(out)
+        if repaired:
+            _forget(out, repaired)
+            write_json(path, request)
         return
     if resume and out.is_dir() and any(out.iterdir()):
         raise OutputError(f"nothing to go on with in {out}: it holds no unfinished scan; begin without --resume")
@@ -281,13 +292,42 @@ def clear_halves(out: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def _same(old: Request, new: Request, out: Path) -> None:
+def _repaired(out: Path, old: list[Any], new: list[Any]) -> set[int]:
+    """Pictures that failed and whose files are others now: they may be done anew."""
+    if len(old) != len(new):
+        return set()
+    lines = _by_picture(Journal(out).entries)
+    return {
+        k
+        for k, (before, after) in enumerate(zip(old, new, strict=True))
+        if before != after and before["input"] == after["input"] and any("error" in e for e in lines.get(k, []))
+    }
+
+
+def _forget(out: Path, pictures: set[int]) -> None:
+    """Nothing is kept of these pictures."""
+    journal = Journal(out)
+    journal.rewrite(entry for entry in journal.entries if entry["picture"] not in pictures)
+    for picture in pictures:
+        for path in (out / WORK).glob(f"{picture:06d}-*.npz"):
+            path.unlink()
+
+
+def _same(old: Request, new: Request, out: Path, repaired: set[int]) -> None:
+    def word(key: str, was: Any, now: Any) -> OutputError:
+        return OutputError(
+            f"--resume must repeat the scan that was begun; {key} was {_short(was)}, now it is "
+            f"{_short(now)}; repeat the command as it was, or begin anew in another folder than {out}"
+        )
+
     for key in sorted(set(old) | set(new)):
-        if old.get(key) != new.get(key):
-            raise OutputError(
-                f"--resume must repeat the scan that was begun; {key} was {_short(old.get(key))}, now it is "
-                f"{_short(new.get(key))}; repeat the command as it was, or begin anew in another folder than {out}"
-            )
+        was, now = old.get(key), new.get(key)
+        if key == "pictures" and was is not None and now is not None and len(was) == len(now):
+            for k, (before, after) in enumerate(zip(was, now, strict=True)):
+                if before != after and k not in repaired:
+                    raise word(f"picture {k + 1}", before, after)
+        elif was != now:
+            raise word(key, was, now)
 
 
 def _short(value: Any) -> str:

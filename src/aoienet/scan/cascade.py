@@ -35,7 +35,8 @@ LEAST_ROWS = 2048  # of a unit: its surroundings would else be a large part of t
 @dataclass(frozen=True)
 class Stages:
     """The opened models. segmenter None: the first stage alone. familiar None: the model file has no statistics of its
-    training pictures. model, second_stage, certificate: what a manifest says."""
+    training pictures. model, second_stage, certificate: what a manifest says. white_level: largest sample of pictures of more than
+    8 bits; None: what the file says."""
 
     run: Run
     classes: Sequence[str]
@@ -47,6 +48,7 @@ class Stages:
     second_stage: dict[str, Any] = field(default_factory=dict)
     certificate: dict[str, Any] = field(default_factory=dict)
     familiar: Familiar | None = None
+    white_level: int | None = None
 
 
 Open = Callable[[], Stages]  # must be picklable: a worker opens its own
@@ -111,7 +113,7 @@ class Looker:
 
     def __init__(self, stages: Stages, path: Path, settings: Settings, threads: int = 1) -> None:
         self._stages, self._settings, self._threads = stages, settings, threads
-        self.source = open_source(path, stages.channels)
+        self.source = open_source(path, stages.channels, stages.white_level)
         try:
             self.grid = block_grid(self.source.height, self.source.width, stages.geometry)
             self._second = self._source_of_second(path)
@@ -204,7 +206,7 @@ class Looker:
         segmenter = self._stages.segmenter
         if segmenter is None or segmenter.channels == self._stages.channels:
             return self.source
-        return open_source(path, segmenter.channels)
+        return open_source(path, segmenter.channels, self._stages.white_level)
 
     def _segment(self, top: int, bottom: int, cells_HW: np.ndarray, cell_row0: int) -> TileMask:
         """The mask of rows top ... bottom - 1 inside the cells that are passed on."""

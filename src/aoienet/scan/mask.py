@@ -59,6 +59,7 @@ class SpooledMask:
         for key, tile in zip(places.tolist(), bits, strict=True):
             self._offsets[key[0], key[1]] = self._spool.tell()
             self._spool.write(tile.tobytes())
+        self._spool.flush()  # a full disk is told here, not while the file is closed
 
     def rows(self, y0: int, y1: int) -> np.ndarray:
         """bool [y1-y0, W]."""

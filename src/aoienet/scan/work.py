@@ -114,7 +114,7 @@ class Worker:
 def plan_picture(index: int, path: Path, folder: Path, stages: Stages) -> Picture:
     """A picture and its units; one that cannot be opened carries the reason."""
     try:
-        with open_source(path, stages.channels) as source:
+        with open_source(path, stages.channels, stages.white_level) as source:
             height, width = source.height, source.width
         units = tuple(units_of(height, width, stages.geometry))
     except BAD_PICTURE as error:

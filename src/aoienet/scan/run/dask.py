@@ -5,6 +5,7 @@ again by another one. The outputs are written by this process."""
 from __future__ import annotations
 
 import pickle
+import threading
 from typing import Any
 
 from aoienet.scan.batch import Batch
@@ -71,7 +72,7 @@ def _client(address: str) -> Any:
     try:
         from distributed import Client
     except ImportError:
-        raise ClusterError("--dask needs Dask; next: pip install aoienet[dask]") from None
+        raise ClusterError("--dask needs Dask; next: pip install dask distributed") from None
     try:
         client = Client(address, timeout=10)
     except (OSError, ValueError) as error:
@@ -82,19 +83,18 @@ def _client(address: str) -> Any:
     return client
 
 
-_held: dict[str, Any] = {}
+_held: dict[tuple[bytes, int], Worker] = {}  # by plan and thread
+_lock = threading.Lock()  # threads of a worker process begin at the same moment
 
 
 def _do(plan: bytes, task: Task) -> Outcome:
     """On the worker: the models stay open as long as the plan is the same. A thread has a Worker of its own."""
-    import threading
-
-    mine = threading.get_ident()
-    if _held.get("plan") != plan:
-        _held.clear()
-        _held["plan"] = plan
-    if mine not in _held:
-        made: Plan = pickle.loads(plan)
-        _held[mine] = Worker(made, 1)  # type: ignore[index]
-    worker: Worker = _held[mine]  # type: ignore[index]
+    mine = plan, threading.get_ident()
+    with _lock:
+        for old in [key for key in _held if key[0] != plan]:
+            del _held[old]
+        if mine not in _held:
+            made: Plan = pickle.loads(plan)
+            _held[mine] = Worker(made, 1)
+        worker = _held[mine]
     return worker.do(task)

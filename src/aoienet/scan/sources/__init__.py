@@ -33,10 +33,11 @@ __all__ = [
 ]
 
 
-def open_source(path: str | Path, channels: int = 1) -> Source:
+def open_source(path: str | Path, channels: int = 1, white_level: int | None = None) -> Source:
     """Open a picture by its content, not by its name.
 
-    Args     channels: 1 (grey) or 3 (RGB), what the model takes.
+    Args     channels: 1 (grey) or 3 (RGB), what the model takes. white_level: largest sample of a picture of more than 8 bits;
+             None: what the file says, else all of its bits.
     Raises   SourceError: missing, not a picture of a known format, broken, too large to decode in one piece.
     """
     path = Path(path)
@@ -50,9 +51,9 @@ def open_source(path: str | Path, channels: int = 1) -> Source:
     except OSError as error:
         raise SourceError(f"cannot open {path}: {error.strerror}") from None
     if magic[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return _not_empty(TiffSource(path, channels))
+        return _not_empty(TiffSource(path, channels, white_level))
     if magic[:3] == b"\xff\xd8\xff" or magic[:8] == b"\x89PNG\r\n\x1a\n" or magic.startswith(JPEG2000):
-        return _not_empty(WholeSource(path, channels, magic))
+        return _not_empty(WholeSource(path, channels, magic, white_level))
     what = "an empty file" if not magic else f"a file that begins with {magic[:4]!r}"
     raise SourceError(f"{path} is neither JPEG, PNG, JPEG 2000 nor TIFF; received {what}.")
 

@@ -44,6 +44,19 @@ def level_table(white_level: int, size: int = 65536) -> np.ndarray:
     return np.minimum((levels * 255 + white_level // 2) // white_level, 255).astype(np.uint8)
 
 
+def checked_white_level(wanted: int | None, bits: int, told: int | None = None) -> int:
+    """Largest sample: the wanted one for more than 8 bits, else the one that the file tells, else all bits.
+
+    Raises   SourceError: no sample of so many bits.
+    """
+    most = (1 << bits) - 1
+    if bits <= 8 or wanted is None:
+        return most if told is None else told
+    if not 1 <= wanted <= most:
+        raise SourceError(f"the white level of samples of {bits} bits must lie in 1..{most}; received {wanted}.")
+    return wanted
+
+
 def grey_or_rgb(pixels_HWC: np.ndarray, channels: int) -> np.ndarray:
     """uint8 [H, W, 1 or 3] -> what a source hands out: [H, W] for channels = 1, [H, W, 3] for channels = 3."""
     if pixels_HWC.shape[2] == 1:
@@ -64,7 +77,8 @@ class Source:
     """A picture of height x width that hands out bands of rows with `channels` channels (1 or 3).
 
     lane_rows: rows decoded together (a row of tiles, a strip, the whole picture); bands that begin at multiples of it
-    decode nothing twice. held_bytes: what the reader itself keeps at most while bands are read, in bytes.
+    decode nothing twice. held_bytes: what the reader itself keeps at most while bands are read, in bytes. notes: what reading
+    changes; warnings: what of the file is not in the picture.
     geo: place on the earth, where the file tells it.
     """
 
@@ -74,6 +88,7 @@ class Source:
     width: int
     channels: int
     notes: list[str]
+    warnings: list[str]
     white_level: int
     stored: dict[str, Any]
     lane_rows: int = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -10,31 +11,34 @@ from aoienet.scan.sources.base import SourceError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".btf", ".tf8", ".jp2", ".j2k", ".jpx")
 WILD = frozenset("*?[")
+OUTPUTS = ("mask.tif", "overlay.tif", "thumbnail.png")  # of a scan, beside its manifest.json
 
 
-def find_pictures(arguments: Iterable[str | Path]) -> list[Path]:
+def find_pictures(arguments: Iterable[str | Path], out: Path | None = None) -> list[Path]:
     """Paths of the pictures that are meant, each once, in the order of the arguments.
 
     A folder     all pictures in it and below it, by suffix, sorted by path; hidden names are left out.
     A glob       `*`, `?`, `[...]`, and `**` for any depth, sorted; for shells that do not do it themselves.
+                 Of both, what lies in the output folder `out` below them, and pictures that a scan wrote, are left out.
     `@list.txt`  one path per line, relative to the list's own folder; blank lines and lines with # are skipped. A
                  path that is missing stays in, so that the batch records it and goes on.
     Raises       SourceError: a folder or glob without pictures, a list that cannot be read, no picture at all.
     """
     found: dict[Path, None] = {}
     for argument in arguments:
-        for path in _of_one(str(argument)):
+        for path in _of_one(str(argument), out):
             found.setdefault(path)
     if not found:
         raise SourceError("at least one picture is needed; received none.")
     return list(found)
 
 
-def _of_one(text: str) -> Iterator[Path]:
+def _of_one(text: str, out: Path | None) -> Iterator[Path]:
     path = Path(text)
     if path.is_dir():
         inside = [p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
         shown = sorted(p for p in inside if not any(part.startswith(".") for part in p.relative_to(path).parts))
+        shown = _not_written(shown, path, out)
         if not shown:
             raise SourceError(f"no pictures in the folder {path}; looked for {', '.join(SUFFIXES)}.")
         yield from shown
@@ -44,12 +48,24 @@ def _of_one(text: str) -> Iterator[Path]:
         yield from _of_list(Path(text[1:]))
     elif WILD & set(text):
         matches = sorted(Path(p) for p in glob.glob(text, recursive=True))
-        files = [p for p in matches if p.is_file()]
+        fixed = itertools.takewhile(lambda part: not WILD & set(part), path.parts)
+        files = _not_written([p for p in matches if p.is_file()], Path(*fixed), out)
         if not files:
             raise SourceError(f"no file matches {text}.")
         yield from files
     else:
         yield path  # missing: opening it says so, and a batch goes on
+
+
+def _not_written(paths: list[Path], base: Path, out: Path | None) -> list[Path]:
+    """Those that no scan wrote; base: where they were looked for."""
+    below = out is not None and base.resolve() in out.resolve().parents
+    return [
+        p
+        for p in paths
+        if not (below and out is not None and out.resolve() in p.resolve().parents)
+        and not (p.name in OUTPUTS and (p.parent / "manifest.json").is_file())
+    ]
 
 
 def _of_list(path: Path) -> Iterator[Path]:

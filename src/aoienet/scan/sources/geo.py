@@ -185,9 +185,7 @@ def _crs(epsg: int) -> Any:
     try:
         import pyproj
     except ImportError:
-        raise GeoError(
-            f"EPSG:{epsg} needs pyproj to become longitude and latitude; next: pip install aoienet[geo]"
-        ) from None
+        raise GeoError(f"EPSG:{epsg} needs pyproj to become longitude and latitude; next: pip install pyproj") from None
     try:
         return pyproj.CRS.from_epsg(epsg)
     except pyproj.exceptions.CRSError:

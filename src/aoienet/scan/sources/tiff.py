@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from aoienet.scan.sources import base
-from aoienet.scan.sources.base import Source, SourceError, grey_or_rgb, level_table, orient, refuse
+from aoienet.scan.sources.base import Source, SourceError, checked_white_level, grey_or_rgb, level_table, orient, refuse
 from aoienet.scan.sources.geo import read_geo
 
 REDUCED, MASK = 1, 4  # bits of NewSubfileType (TIFF 6.0, tag 254)
@@ -18,10 +18,11 @@ LEVELS = 32  # pages looked at for the full picture; a pyramid that halves each 
 class TiffSource(Source):
     """TIFF or BigTIFF: the first full picture, read by rows of tiles or by strips, of which the last one is kept."""
 
-    def __init__(self, path: Path, channels: int) -> None:
+    def __init__(self, path: Path, channels: int, white_level: int | None = None) -> None:
         import tifffile
 
-        self.path, self.channels, self.notes, self.white_level = path, channels, [], 255
+        self.path, self.channels, self.notes, self.warnings, self.white_level = path, channels, [], [], 255
+        self._wanted_white = white_level
         with refuse(path):
             self._tiff = tifffile.TiffFile(path)
         try:
@@ -68,7 +69,9 @@ class TiffSource(Source):
         sub = page.tags.get(330)
         self._levels = 1 + sum(bool(kind & REDUCED) for kind in kinds) + (np.size(sub.value) if sub is not None else 0)
         if any(not kind & (REDUCED | MASK) for kind in kinds[full + 1 :]):
-            self.notes.append(f"page {full + 1} of {len(pages)} read")
+            self.warnings.append(
+                f"Only page {full + 1} of {len(pages)} was read: the file holds several full pictures; save each as a file of its own."
+            )
         return page
 
     def _plan_pixels(self) -> None:
@@ -102,10 +105,8 @@ class TiffSource(Source):
             self.notes.append("palette converted to RGB")
             return np.ascontiguousarray(level_table(65535)[np.asarray(page.colormap)].T)
         tag = page.tags.get(281)
-        white = (1 << bits) - 1
-        if bits > 8 and tag is not None:
-            white = max(1, int(np.max(tag.value)))
-        self.white_level = white
+        told = max(1, int(np.max(tag.value))) if bits > 8 and tag is not None else None
+        white = self.white_level = checked_white_level(self._wanted_white, bits, told)
         if bits > 8:
             self.notes.append(f"{bits} bit reduced to 8 with white level {white}")
         table = level_table(white, 1 << max(8, 16 if bits > 8 else 8))

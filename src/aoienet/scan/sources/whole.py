@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from aoienet.scan.sources import base
-from aoienet.scan.sources.base import Source, SourceError, grey_or_rgb, level_table, orient, refuse
+from aoienet.scan.sources.base import Source, SourceError, checked_white_level, grey_or_rgb, level_table, orient, refuse
 
 JPEG2000 = (b"\x00\x00\x00\x0cjP  ", b"\xff\x4f\xff\x51")  # a JP2 file, a bare code stream
 SIZ = b"\xff\x4f\xff\x51"  # start of the code stream and its size marker (ISO/IEC 15444-1, A.5.1)
@@ -24,8 +24,9 @@ JPEG2000_BYTES = 7  # per sample: OpenJPEG holds 4, its copies the rest; measure
 class WholeSource(Source):
     """JPEG, PNG or JPEG 2000, decoded once."""
 
-    def __init__(self, path: Path, channels: int, magic: bytes) -> None:
-        self.path, self.channels, self.notes, self.white_level = path, channels, [], 255
+    def __init__(self, path: Path, channels: int, magic: bytes, white_level: int | None = None) -> None:
+        self.path, self.channels, self.notes, self.warnings, self.white_level = path, channels, [], [], 255
+        self._wanted_white = white_level
         self._orientation = 1
         self._pixels: np.ndarray | None = None
         self._decode: Callable[[], np.ndarray]
@@ -65,8 +66,8 @@ class WholeSource(Source):
             if self.format == "PNG" and magic[24] == 16:
                 samples = {0: 1, 2: 3, 4: 2, 6: 4}.get(magic[25], 1)
                 self.stored |= {"bits": 16, "samples": samples}
-                self.white_level = 65535
-                self.notes.append("16 bit reduced to 8 with white level 65535")
+                self.white_level = checked_white_level(self._wanted_white, 16)
+                self.notes.append(f"16 bit reduced to 8 with white level {self.white_level}")
                 if samples in (2, 4):
                     self.notes.append("alpha channel dropped")
                 self._decode = self._png16
@@ -91,7 +92,7 @@ class WholeSource(Source):
         self.stored = {"layout": "whole", "bits": bits, "samples": samples, "width_px": width, "height_px": height}
         if samples in (2, 4):
             self.notes.append("alpha channel dropped")
-        self.white_level = (1 << bits) - 1
+        self.white_level = checked_white_level(self._wanted_white, bits)
         if bits != 8:
             how = "reduced" if bits > 8 else "spread"
             self.notes.append(f"{bits} bit {how} to 8 with white level {self.white_level}")
