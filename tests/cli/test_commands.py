@@ -283,6 +283,14 @@ def test_a_surface_of_another_kind_is_said_to_be_unfamiliar_before_and_after_the
     assert "not looked for" in plain.stdout and "unlike the pictures" not in plain.stdout
 
 
+def test_a_warning_names_the_pictures_that_it_is_of(model, picture, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 430), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "two.tif", np.stack([pixels, pixels]))
+    done = call("scan", picture, tmp_path / "two.tif", "--model", model, "--out", tmp_path / "o", *FIRST)
+    (line,) = [line for line in done.stdout.splitlines() if "Only page 1 of 2" in line]
+    assert line.endswith(f"({tmp_path / 'two.tif'})")
+
+
 def test_shards_merge_to_the_result_of_one_scan(model, tmp_path, monkeypatch):
     from aoienet.scan import cascade
 

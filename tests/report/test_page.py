@@ -12,6 +12,7 @@ import tifffile
 from PIL import Image
 from tests.report.cracks import HEIGHT, WIDTH, scanned, surface
 
+from aoienet.measure.classes import load
 from aoienet.report import page as pages
 from aoienet.report.page import Page, write_page
 from aoienet.report.records import Scale, place_of
@@ -51,7 +52,7 @@ def page(name, cracks, *, scale=None, height=HEIGHT, width=WIDTH, mask=None, **c
     result, looked = scanned(height, width, mask)
     made = Page(
         name, width, height, result.thumb, result.factor, looked, np.zeros_like(looked), 32, cracks, scale or Scale(None, "no scale was given"),
-        place_of(None), 1 - looked.mean(), [("File", name)], [("Name", "toy")], [], [("Threshold", "0.5")],
+        place_of(None), 1 - looked.mean(), [("File", name)], [("Name", "toy")], [], "", [("Threshold", "0.5")],
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -83,6 +84,28 @@ def test_the_page_is_whole_and_asks_for_nothing_outside(tmp_path, count):
     assert not re.search(r"https?://|url\(|@import", made.raw)
     assert f"{count} {'crack' if count == 1 else 'cracks'} found" in " ".join(made.text.split())
     assert len(made.all("article")) == min(count, pages.CROPS) and made.text.count("Greatest width (px)") == (count > 0)
+
+
+def test_what_is_hardly_longer_than_wide_comes_last_and_is_said_to_be_a_pore_perhaps(tmp_path):
+    _, crack, short = surface()[2]
+    widths = replace(short.widths, max=replace(short.widths.max, value_px=40.0))
+    pore = replace(short, length_px=60.0, widths=widths)
+    made = read(tmp_path, page("wall.tif", [crack, pore], mask=surface()[1]))
+    first, second = re.findall(r"<h3>(.*?)</h3>", made.raw)
+    assert (
+        first == f"Crack {crack.id}" and second.startswith(f"Crack {pore.id} ") and "may be a pore or a hole" in second
+    )
+    text = " ".join(made.text.split())
+    assert f"px greatest width (crack {pore.id})" in text and "1 of 2 that is less than three times" in text
+    assert "pore" not in read(tmp_path, page("wall.tif", [crack], mask=surface()[1])).text
+
+
+def test_wide_tables_scroll_and_classes_wrap(tmp_path):
+    made = read(tmp_path, page("wall.tif", surface()[2], scale=Scale(0.1, "x", load("ec2")), mask=surface()[1]))
+    assert "beyond" in made.text
+    (table,) = re.findall(r'<div class="scroll">\s*<table class="number">.*?</table>\s*</div>', made.raw, re.S)
+    assert table.count('<td class="class">') == 2
+    assert ".scroll { overflow-x: auto; }" in made.raw and ".number td.class { white-space: normal;" in made.raw
 
 
 def test_every_picture_has_a_text_and_every_reference_a_target(tmp_path):

@@ -1,6 +1,7 @@
 """The folder of one picture: all files, a manifest with their hashes, the same bytes twice."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,6 +43,16 @@ def test_all_files_are_there_and_the_manifest_tells_their_hashes(tmp_path, found
         np.kron(found.first.reasons_HW != 0, np.ones((32, 32)))[:420, :640].mean(), abs=1e-6
     )
     assert "asked for" in (out / "report.html").read_text()
+
+
+def test_the_report_says_in_words_what_the_certificate_holds(tmp_path, found):
+    (tmp_path / "out").mkdir()
+    names = ("photographs_without_any_crack_found", "photographs_with_a_missed_crack")
+    shares = {f"{names[0]}_at_most": 0.0194, f"{names[1]}_at_most": 0.1769}
+    certificate = {"photographs": 153, "confidence": 0.95, names[0]: 0, names[1]: 19, **shares}
+    write_outputs(tmp_path / "out", replace(found, certificate=certificate))
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "of 153 test photographs" in page and "in at most 1.9 % and 17.7 % of photographs like these" in page
 
 
 def test_two_runs_give_the_same_bytes_and_no_times(tmp_path, found):

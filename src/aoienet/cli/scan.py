@@ -367,14 +367,27 @@ def show(document: dict[str, Any], out: Path) -> None:
             ]
         )
     _common.print_table(names, lines)
-    for warning in dict.fromkeys(w for e in document["inputs"] for w in e.get("warnings", [])):
-        print(f"warning: {warning}")
+    for line in _warnings(document["inputs"]):
+        print(f"warning: {line}")
     run = document["run"]
     print(
         f"{run['megapixels']:.1f} megapixels in {run['seconds']:.1f} s, {run['megapixels_per_s']:.1f} MP/s, "
         f"{run['jobs']} jobs, peak memory {run['peak_memory_mib']} MiB (this process)"
     )
     print(f"look at: {out}")
+
+
+def _warnings(inputs: list[dict[str, Any]]) -> list[str]:
+    """Each warning once, with the pictures that it is of where it is not of all."""
+    of: dict[str, list[str]] = {}
+    for e in inputs:
+        for warning in e.get("warnings", []):
+            of.setdefault(warning, []).append(e["input"])
+    lines = []
+    for warning, some in of.items():
+        more = f" and {len(some) - 3} more" if len(some) > 3 else ""
+        lines.append(warning if len(some) == len(inputs) else f"{warning} ({', '.join(some[:3])}{more})")
+    return lines
 
 
 def leave(document: dict[str, Any]) -> None:

@@ -132,6 +132,7 @@ def _page(found: Findings, source: Source, place: Place) -> Page:
         model=_words({f"First stage {k}": v for k, v in found.model.items()})
         + _words({f"Second stage {k}": v for k, v in found.second_stage.items()}),
         certificate=_words(found.certificate),
+        promise=_promise(found.certificate),
         settings=_words(found.settings),
         reasons=[
             (reason, NOT_SOUGHT if n is None else f"{n} cells of {cell_px(found.first.geometry)} px")
@@ -139,6 +140,23 @@ def _page(found: Findings, source: Source, place: Place) -> Page:
         ],
         warnings=found.warnings,
         versions=[("aoienet", __version__)],
+    )
+
+
+def _promise(found: dict[str, Any]) -> str:
+    """The certificate as an inspector reads it; "" where the model file says nothing or other things."""
+    try:
+        photographs, confidence = found["photographs"], found["confidence"]
+        none, missed = (found[f"photographs_{name}"] for name in ("without_any_crack_found", "with_a_missed_crack"))
+        none_most, missed_most = (
+            found[f"photographs_{name}_at_most"] for name in ("without_any_crack_found", "with_a_missed_crack")
+        )
+    except KeyError:
+        return ""
+    return (
+        f"What the first stage may miss: of {photographs} test photographs with cracks, {none} had no crack looked at by the second stage, and "
+        f"{missed} had at least one crack that was not. With {100 * confidence:.3g} % confidence this is so in at most {100 * none_most:.1f} % and "
+        f"{100 * missed_most:.1f} % of photographs like these. It says nothing about other surfaces or cameras."
     )
 
 

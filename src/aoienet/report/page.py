@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from aoienet.scan.sources import Source
 
 TEMPLATE = "page.html.j2"
+COMPACT = 3.0  # a crack shorter than this many times its greatest width is called compact
 CROPS, CROP_PX, CROP_MARGIN_PX = 12, 420, 24
 TABLE_ROWS = 300  # further cracks stand in defects.csv
 DRAWN, MARKED = 3000, CROPS  # cracks drawn on the map, and those of them with a frame and a number
@@ -39,7 +40,7 @@ class Page:
 
     thumb: the picture made smaller by `factor`, uint8 [h, w] or [h, w, 3]. looked_HW: bool, cells of cell_px pixels
     that the second stage looked at; unfamiliar_HW: those of them that look unlike the training pictures. cracks: joints too, which
-    are drawn and counted apart. warnings: what a reader must know before trusting the numbers.
+    are drawn and counted apart. promise: the certificate in words, "" where it says nothing. warnings: what a reader must know before trusting the numbers.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Page:
     picture: Rows
     model: Rows
     certificate: Rows
+    promise: str
     settings: Rows
     reasons: Rows = ()
     warnings: Sequence[str] = ()
@@ -78,15 +80,22 @@ def write_page(path: Path, page: Page, source: Source) -> None:
         out.writelines(environment.get_template(TEMPLATE).generate(_context(page, source)))
 
 
-def severity(crack: Crack) -> tuple[float, float, int]:
-    """Sorting key: widest first, then longest, then by id."""
-    return (-float(crack.widths.max.value_px), -float(crack.length_px), int(crack.id))
+def compact(crack: Crack) -> bool:
+    """Not much longer than wide: a pore or a hole as well as a crack."""
+    return float(crack.length_px) < COMPACT * float(crack.widths.max.value_px)
+
+
+def severity(crack: Crack) -> tuple[bool, float, float, int]:
+    """Sorting key: compact ones last, widest first, then longest, then by id."""
+    return (compact(crack), -float(crack.widths.max.value_px), -float(crack.length_px), int(crack.id))
 
 
 def _context(page: Page, source: Source) -> dict[str, Any]:
     ranked = sorted((crack for crack in page.cracks if crack.kind == CRACK), key=severity)
     joints = sorted((crack for crack in page.cracks if crack.kind == JOINT), key=severity)
-    records = {crack.id: record(crack, page.scale, page.place) for crack in ranked[:TABLE_ROWS]}
+    widest = min(ranked, key=lambda crack: severity(crack)[1:], default=None)
+    listed = ranked[:TABLE_ROWS] + ([] if widest is None else [widest])
+    records = {crack.id: record(crack, page.scale, page.place) for crack in listed}
     unit = "px" if page.scale.mm_per_px is None else "mm"
     return {
         "page": page,
@@ -95,11 +104,15 @@ def _context(page: Page, source: Source) -> dict[str, Any]:
         "count": len(ranked),
         "joints": len(joints),
         "joint_length": _number(sum(j.length_px for j in joints) * (page.scale.mm_per_px or 1.0)),
-        "worst": _row(records[ranked[0].id], unit) if ranked else None,
+        "worst": None if widest is None else _row(records[widest.id], unit),
+        "compact": sum(compact(crack) for crack in ranked),
         "total_length": _number(sum(c.length_px for c in ranked) * (page.scale.mm_per_px or 1.0)),
         "pieces": _pieces(page, ranked, joints),
         "drawn": min(len(ranked), DRAWN),
-        "crops": [{"row": _row(records[crack.id], unit), **_crop(crack, page, source)} for crack in ranked[:CROPS]],
+        "crops": [
+            {"row": _row(records[crack.id], unit), "compact": compact(crack), **_crop(crack, page, source)}
+            for crack in ranked[:CROPS]
+        ],
         "table_rows": TABLE_ROWS,
     }
 
@@ -132,7 +145,8 @@ def _class(values: dict[str, Value]) -> str:
     name, least, most = (values.get(f"width_class{end}") for end in ("", "_at_least", "_at_most"))
     if name is None:
         return ""
-    return str(name) if least == most else f"{name} ({least} to {most})"
+    ends = [str(end).split(":")[0] for end in (least, most)]  # "over 0.4 mm: beyond every limit"
+    return str(name) if least == most else f"{name} ({ends[0]} to {ends[1]})"
 
 
 def _measured(value: Any, u: Any) -> str:
