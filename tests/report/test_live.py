@@ -1,11 +1,13 @@
 """What can be watched while a scan runs: a map that fills in, counts that grow, and nothing of it left at the end."""
 
 import json
+from unittest import mock
 
 import pytest
 from tests.scan import toy_cascade as toy
 
 from aoienet.report import live
+from aoienet.scan.batch import Batch
 
 
 @pytest.fixture
@@ -31,6 +33,42 @@ def test_the_map_fills_in_and_the_report_takes_its_place(tmp_path, eager):
     assert [w["megapixels_done"] for w in words] == pytest.approx([0.205, 0.410, 0.68, 0.68])
     assert files == words and words[-1]["pictures_done"] == 1 and words[-1]["cracks_in_finished_pictures"] > 1
     assert 0 < words[-1]["dropped_share"] < 1 and not (tmp_path / "o" / "progress.json").exists()
+
+
+def test_a_scan_that_goes_on_shows_what_was_done_before_and_counts_what_is_left(tmp_path, eager):
+    path = toy.write(tmp_path / "wall.tif", 1700, 400)
+    whole, pages, left = [], [], []
+
+    def look(batch, task, outcome):
+        watch(batch, task, outcome)
+        pages.append((tmp_path / folder / "wall" / "report.html").read_text().split("base64,")[1])
+        left.append(batch.known_px)
+
+    for folder in ("whole", "parts"):
+        watch = live.Watch(tmp_path / folder, None, lambda words: None)
+        if folder == "whole":
+            toy.run(tmp_path / folder, [path], watch=look)
+            whole, pages, left = pages, [], []
+        else:
+            toy.run(tmp_path / folder, [path], mine=lambda picture, band: band < 2)
+            toy.run(tmp_path / folder, [path], watch=look, resume=True)
+    assert pages[0] == whole[2]  # the third band, and the first two
+    assert left[0] == 0
+
+
+def test_the_bar_of_a_scan_that_goes_on_ends_where_it_does(tmp_path):
+    path = toy.write(tmp_path / "wall.tif", 1700, 400)
+    seen = []
+
+    class Seen(Batch):
+        def __init__(self, *words, **more):
+            super().__init__(*words, **more)
+            seen.append(self.known_px)
+
+    with mock.patch("aoienet.scan.batch.Batch", Seen):
+        toy.run(tmp_path / "o", [path], mine=lambda picture, band: band < 2)
+        toy.run(tmp_path / "o", [path], resume=True)
+    assert seen == [1024 * 400, 676 * 400]
 
 
 def test_failures_are_counted_and_a_stream_has_no_end(tmp_path, eager):

@@ -190,13 +190,13 @@ def run_pictures(run: Run, pictures: list[Picture] | Iterator[Picture | None]) -
 
     started = time.perf_counter()
     known = pictures if isinstance(pictures, list) else None
-    px_total = None if known is None else sum(p.width * p.height for p in known)
     mine = _share(known or [], run.part)
     base = Path.cwd() if run.dask is not None else Path()
     with _cascade.bar(run.quiet) as shown:
-        watch = Watch(run.out, px_total, shown)
+        watch = Watch(run.out, None, shown)
         plan = _cascade.plan_of(run.request, run.out, base)
         batch = Batch(run.out, plan, iter(pictures), finish=run.part == WHOLE, watch=watch, mine=mine)
+        watch.progress.px_total = batch.known_px
         try:
             _cascade.run_batch(batch, run.stages, run.jobs, run.dask)
         except KeyboardInterrupt:

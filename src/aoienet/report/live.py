@@ -28,7 +28,7 @@ TINT = 0.3  # share of blue where nothing was passed on
 
 @dataclass
 class Progress:
-    """Counts of a run. px_total None: a stream, whose length nobody knows."""
+    """Counts of a run. px_total: what was still to be done when it began; None: a stream, whose length nobody knows."""
 
     px_total: int | None
     px_done: int = 0
@@ -82,7 +82,7 @@ class Watch:
             p.cells_passed_on += outcome.facts["cells_passed_on"]
             p.crack_parts += outcome.facts["crack_parts"]
             if len(task.picture.units) > 1:
-                self._maps.setdefault(task.picture.index, _Map(state)).add(task.unit, outcome.data)
+                self._map(batch, state, task.unit).add(task.unit, outcome.data)
         words = p.words()
         self._shown(words)
         if time.monotonic() - self._last >= EVERY_S:
@@ -91,6 +91,16 @@ class Watch:
             shown = self._maps.get(task.picture.index)
             if shown is not None and task.unit is not None:
                 shown.write(words)
+
+    def _map(self, batch: Batch, state: State, new: Unit) -> _Map:
+        """The map of a picture, with what earlier runs have done of it."""
+        index = state.picture.index
+        if index not in self._maps:
+            self._maps[index] = _Map(state)
+            for unit in state.picture.units:
+                if unit.band in state.lines and unit.band != new.band:
+                    self._maps[index].add(unit, batch.plan.unit_path(state.picture, unit).read_bytes())
+        return self._maps[index]
 
     def close(self) -> None:
         """The scan is over: progress.json goes."""

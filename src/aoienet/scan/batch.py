@@ -83,6 +83,14 @@ class Batch:
             pass
         return None if self._more else sum(max(1, len(s.waiting)) for s in self.states if not s.over)
 
+    @property
+    def known_px(self) -> int | None:
+        """Pixels of these units: what a bar counts up to."""
+        if self.known_units is None:
+            return None
+        units = ((s.picture, unit) for s in self.states for unit in s.picture.units if unit.band in s.waiting)
+        return sum(picture.width * (unit.y1_px - unit.y0_px) for picture, unit in units)
+
     def next(self, last: Task | None) -> Task | None:
         """A task, best one that goes on where `last` stopped; None: nothing to do now."""
         while True:
