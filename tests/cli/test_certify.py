@@ -23,10 +23,19 @@ def call(*words):
 @pytest.fixture(scope="module")
 def block_set(tmp_path_factory):
     """Two photographs: one with a dark crack, cut into two pictures; one whose mask says crack where nothing is."""
-    root = tmp_path_factory.mktemp("set")
+    return drawn_set(tmp_path_factory.mktemp("set"), 0)
+
+
+@pytest.fixture(scope="module")
+def other_set(tmp_path_factory):
+    """The same on other ground."""
+    return drawn_set(tmp_path_factory.mktemp("other"), 7)
+
+
+def drawn_set(root, seed):
     for part in ("test_img", "test_lab"):
         (root / part).mkdir()
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     for name, drawn in (("a-1", True), ("a-2", True), ("b", False)):
         image = Image.fromarray(np.clip(rng.normal(150, 4, (256, 256)), 0, 255).astype(np.uint8))
         mask = Image.new("L", image.size)
@@ -54,11 +63,11 @@ def test_the_file_and_its_card_say_what_the_threshold_misses(block_set, tmp_path
     assert text.count("Certificate of the threshold") == 1
 
 
-def test_a_threshold_chosen_anew(block_set, tmp_path):
+def test_a_threshold_chosen_anew(block_set, other_set, tmp_path):
     """On photographs with one crack that cannot be seen, all of the length needs a threshold that passes on everything there."""
     thresholds = []
     for keep in (0.5, 1):
-        words = ("--keep", keep, "--choose-on", block_set)
+        words = ("--keep", keep, "--choose-on", other_set)
         answer = call("certify", "crack_blocks", "--data", block_set, *words, "-o", tmp_path / "mine.aoie")
         assert answer.exit_code == 0, answer.output
         header = Model.open(tmp_path / "mine.aoie").header
@@ -77,6 +86,14 @@ def test_a_threshold_chosen_anew(block_set, tmp_path):
         "certify", "crack_blocks", "--data", block_set, "--keep", 2, "--choose-on", block_set, "-o", tmp_path / "x.aoie"
     )
     assert answer.exit_code == 1 and "at most 1" in answer.output and not (tmp_path / "x.aoie").exists()
+
+
+def test_photographs_that_choose_a_threshold_must_not_test_it(block_set, tmp_path):
+    """The certificate would say that they did not choose it."""
+    words = ("--data", block_set, "--keep", 0.9, "--choose-on", block_set, "-o", tmp_path / "x.aoie")
+    answer = call("certify", "crack_blocks", *words)
+    assert answer.exit_code == 1 and "3 pictures of" in answer.output and "must not test it" in answer.output
+    assert not (tmp_path / "x.aoie").exists()
 
 
 @pytest.fixture(scope="module")

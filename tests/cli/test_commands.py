@@ -270,6 +270,14 @@ def test_dry_run_tells_frames_memory_and_time_and_writes_nothing(wall, tmp_path)
     assert "core s" in call("scan", wall, "--out", tmp_path / "o", "--dry-run").stdout and not (tmp_path / "o").exists()
 
 
+def test_a_dry_run_with_a_missing_picture_tells_the_others_and_ends_with_two(wall, tmp_path):
+    words = ("scan", wall, tmp_path / "none.tif", "--out", tmp_path / "o", "--dry-run", "--jobs", 1)
+    done = call(*words)
+    assert done.exit_code == 2 and "no such file" in done.stdout and "about" in done.stdout
+    document = json.loads(call(*words, "--json").stdout)
+    assert [("error" in p) for p in document["pictures"]] == [False, True]
+
+
 def test_a_surface_of_another_kind_is_said_to_be_unfamiliar_before_and_after_the_scan(model, tmp_path):
     rng = np.random.default_rng(0)
     streaks = ndimage.gaussian_filter1d(rng.normal(size=(320, 400)), 12, axis=1)

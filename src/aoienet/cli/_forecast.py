@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import typer
 
 from aoienet.cli import _common
 
@@ -34,7 +35,7 @@ class Speed:
 
 
 def forecast(pictures: list[Picture], request: Request, stages: Stages, jobs: int, as_json: bool) -> None:
-    """Print frames, memory and time of a scan."""
+    """Print frames, memory and time of a scan. Exit code 2: a picture cannot be scanned."""
     speed = _tried(pictures, stages)
     rows = [_of_picture(p, stages, speed) for p in pictures]
     good = [r for r in rows if "error" not in r]
@@ -49,7 +50,13 @@ def forecast(pictures: list[Picture], request: Request, stages: Stages, jobs: in
     }
     if as_json:
         print(json.dumps(document, indent=2))
-        return
+    else:
+        _show(document, speed)
+    if len(good) < len(rows):
+        raise typer.Exit(2)
+
+
+def _show(document: dict[str, Any], speed: Speed | None) -> None:
     _common.print_table(
         ["picture", "px", "blocks", "bands", "core s", "MiB per process"],
         [
@@ -63,13 +70,13 @@ def forecast(pictures: list[Picture], request: Request, stages: Stages, jobs: in
             ]
             if "error" not in r
             else [r["input"], r["error"], "", "", "", ""]
-            for r in rows
+            for r in document["pictures"]
         ],
     )
     if speed is not None:
         print(
-            f"about {document['seconds']} s with {jobs} jobs, if {100 * speed.passed_on:.0f} % of the area is passed on, as of the "
-            f"parts that were tried; at most {document['memory_mib']} MiB in {processes} processes"
+            f"about {document['seconds']} s with {document['jobs']} jobs, if {100 * speed.passed_on:.0f} % of the area is passed on, as of the "
+            f"parts that were tried; at most {document['memory_mib']} MiB in {document['processes']} processes"
         )
 
 

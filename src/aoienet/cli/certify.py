@@ -59,6 +59,7 @@ def certify(
         header, tensors = format.parse(before)
         meta, said = header["meta"], ""
         if keep is not None and choose_on is not None:
+            evaluate.check_apart(judged, choose_on, data)
             level = evaluate.choose_threshold(judged, choose_on, keep, tick=bar("choosing"))
             header["scan"]["threshold"], rule = level, threshold_rule(keep)
             meta["result"] |= {"threshold": level, "threshold_rule": rule}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,18 +106,37 @@ def choose_threshold(
 ) -> float:
     """The largest threshold that passes on the share `keep` of the length of the cracks in photographs with masks: the validation
     part of the folder that holds all block sets, or the test part of one set. Raises ValueError: other data, no crack in it."""
-    kind = layout(root, subject.classes)
-    if kind not in ("crack_blocks", "blocks"):
-        raise ValueError(f"a threshold is chosen on photographs with masks; {root} is {kind}")
-    root = Path(root).resolve()
-    pictures = (
-        crack_blocks.load(root, seed).val
-        if kind == "crack_blocks"
-        else crack_blocks.masked_part(root.parent, root.name, "test")
-    )
+    pictures = _choosing(subject, root, seed)
     block, stride = _grid(subject)
     scores = _scores(subject, pictures, tick or (lambda done, total: None))
     return crack_blocks.passing_threshold(pictures, scores, block, stride, keep)
+
+
+def check_apart(subject: Subject, choose_on: Path, data: Path, seed: int = 0) -> None:
+    """Raises ValueError: pictures that choose a threshold are also among those that test it, so that a certificate would say
+    too little."""
+    kind = layout(data, subject.classes)
+    tested = crack_blocks.load(data, seed, train=False).test if kind == "crack_blocks" else _of_set(data, "test")
+    seen = {hashlib.sha256(picture.image_HW.tobytes()).digest() for picture in tested}
+    both = [p for p in _choosing(subject, choose_on, seed) if hashlib.sha256(p.image_HW.tobytes()).digest() in seen]
+    if both:
+        raise ValueError(
+            f"photographs that choose the threshold must not test it; {len(both)} pictures of {choose_on} are also in {data}: keep some "
+            "photographs apart, in a folder of their own"
+        )
+
+
+def _choosing(subject: Subject, root: Path, seed: int) -> Sequence[crack_blocks.Picture]:
+    """The pictures that a threshold is chosen on."""
+    kind = layout(root, subject.classes)
+    if kind not in ("crack_blocks", "blocks"):
+        raise ValueError(f"a threshold is chosen on photographs with masks; {root} is {kind}")
+    return crack_blocks.load(root, seed).val if kind == "crack_blocks" else _of_set(root, "test")
+
+
+def _of_set(root: Path, part: str) -> Sequence[crack_blocks.Picture]:
+    root = Path(root).resolve()
+    return crack_blocks.masked_part(root.parent, root.name, part)
 
 
 def _grid(subject: Subject) -> tuple[int, int]:
@@ -170,9 +190,7 @@ def _all_blocks(subject: Subject, root: Path, split: str, seed: int, tick: Calla
 
 def _one_block_set(subject: Subject, root: Path, split: str, seed: int, tick: Callable[[int, int], None]) -> dict:
     part = _pick(split, ("test", "train"))
-    root = Path(root).resolve()
-    pictures = crack_blocks.masked_part(root.parent, root.name, part)
-    return _blocks(subject, pictures, f"{part} part of {root.name}", tick)
+    return _blocks(subject, _of_set(root, part), f"{part} part of {Path(root).resolve().name}", tick)
 
 
 def _class_files(root: Path, classes: Sequence[str]) -> Iterator[tuple[Path, int]]:
