@@ -291,6 +291,17 @@ def test_a_surface_of_another_kind_is_said_to_be_unfamiliar_before_and_after_the
     assert "not looked for" in plain.stdout and "unlike the pictures" not in plain.stdout
 
 
+def test_a_scan_with_the_first_stage_alone_says_nowhere_that_there_is_no_crack(model, picture, tmp_path):
+    done = call("scan", picture, "--model", model, "--out", tmp_path / "o", *FIRST)
+    assert done.exit_code == 0 and "not measured" in done.stdout
+    (entry,) = json.loads((tmp_path / "o" / "summary.json").read_text())["inputs"]
+    result = json.loads((tmp_path / "o" / "manifest.json").read_text())["result"]
+    assert [entry["cracks"], entry["joints"], entry["length_px"], result["cracks"], result["joints"]] == [None] * 5
+    page = (tmp_path / "o" / "report.html").read_text()
+    assert "cracks found" not in page and "No crack was found" not in page and "The second stage" not in page
+    assert "suspected by the first stage; nothing was segmented or measured" in page
+
+
 def test_a_warning_names_the_pictures_that_it_is_of(model, picture, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (300, 430), dtype=np.uint8)
     tifffile.imwrite(tmp_path / "two.tif", np.stack([pixels, pixels]))

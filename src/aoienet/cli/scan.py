@@ -354,16 +354,17 @@ def show(document: dict[str, Any], out: Path) -> None:
             continue
         unit = "mm" if "length_mm" in e else "px"
         widest, strange = e[f"width_max_{unit}"], e["area_unfamiliar_share"]
+        measured = e["cracks"] is not None
         lines.append(
             [
                 name,
                 f"{e['width_px']}x{e['height_px']}",
                 f"{100 * e['area_dropped_share']:.1f} %",
                 "not looked for" if strange is None else f"{100 * strange:.1f} %",
-                e["cracks"],
-                f"{e[f'length_{unit}']:.0f} {unit}",
+                e["cracks"] if measured else "not measured",
+                f"{e[f'length_{unit}']:.0f} {unit}" if measured else "",
                 "" if widest is None else f"{widest:.3g} {unit}",
-                e["joints"],
+                e["joints"] if measured else "",
             ]
         )
     _common.print_table(names, lines)

@@ -73,7 +73,7 @@ class Watch:
             p.pictures_failed = sum(s.failed is not None for s in batch.states)
         elif task.unit is None:
             p.pictures_done += 1
-            p.cracks += int(outcome.facts["cracks"])
+            p.cracks += outcome.facts["cracks"] or 0  # None: not measured
             self._maps.pop(task.picture.index, None)
         else:
             p.px_done += (task.unit.y1_px - task.unit.y0_px) * task.picture.width

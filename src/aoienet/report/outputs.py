@@ -56,6 +56,11 @@ class Findings:
     warnings: Sequence[str] = ()
     white_level: int | None = None
 
+    @property
+    def measured(self) -> bool:
+        """A second stage was run; without one nobody knows how many cracks there are."""
+        return bool(self.second_stage)
+
 
 def write_outputs(out: Path, found: Findings) -> dict[str, Any]:
     """Write all files of one picture into a folder that exists; gives the manifest, which is written last.
@@ -91,7 +96,7 @@ def write_outputs(out: Path, found: Findings) -> dict[str, Any]:
                 **counts(found.first, found.classes),
                 "looked_at_share": round(looked_share(found.first), 6),
                 "unfamiliar_share": None if share is None else round(share, 6),
-                **{f"{kind}s": sum(c.kind == kind for c in found.cracks) for kind in KINDS},
+                **{f"{kind}s": sum(c.kind == kind for c in found.cracks) if found.measured else None for kind in KINDS},
             },
             "warnings": list(found.warnings),
         }
@@ -128,6 +133,7 @@ def _page(found: Findings, source: Source, place: Place) -> Page:
         scale=found.scale,
         place=place,
         dropped_share=1 - looked_share(found.first),
+        measured=found.measured,
         picture=_words({**picture, **{f"Note {i}": note for i, note in enumerate(source.notes, 1)}}),
         model=_words({f"First stage {k}": v for k, v in found.model.items()})
         + _words({f"Second stage {k}": v for k, v in found.second_stage.items()}),

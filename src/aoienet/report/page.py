@@ -41,6 +41,7 @@ class Page:
     thumb: the picture made smaller by `factor`, uint8 [h, w] or [h, w, 3]. looked_HW: bool, cells of cell_px pixels
     that the second stage looked at; unfamiliar_HW: those of them that look unlike the training pictures. cracks: joints too, which
     are drawn and counted apart. promise: the certificate in words, "" where it says nothing. warnings: what a reader must know before trusting the numbers.
+    measured: a second stage was run; without one there are suspicions only.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Page:
     settings: Rows
     reasons: Rows = ()
     warnings: Sequence[str] = ()
+    measured: bool = True
     versions: Rows = ()
 
 
