@@ -96,7 +96,8 @@ def test_what_is_hardly_longer_than_wide_comes_last_and_is_said_to_be_a_pore_per
         first == f"Crack {crack.id}" and second.startswith(f"Crack {pore.id} ") and "may be a pore or a hole" in second
     )
     text = " ".join(made.text.split())
-    assert f"px greatest width (crack {pore.id})" in text and "1 of 2 that is less than three times" in text
+    assert f"px greatest width (crack {pore.id}, which may be a pore or a hole; of the longer ones: " in text
+    assert f"px, crack {crack.id})" in text and "1 of 2 that is less than three times" in text
     assert "pore" not in read(tmp_path, page("wall.tif", [crack], mask=surface()[1])).text
 
 
@@ -211,6 +212,16 @@ def test_a_long_strip_is_shown_in_pieces_that_cover_it(tmp_path, height, width):
     boxes = [[int(v) for v in a["viewbox"].split()] for a in reader.all("svg")]
     assert len(boxes) > 3 and sum(w * h for _, _, w, h in boxes) == height * width
     assert all(max(w, h) <= pages.LONG_STRIP * min(w, h) for _, _, w, h in boxes)
+
+
+def test_lines_and_numbers_of_a_tall_strip_are_drawn_larger_since_its_pieces_are_shown_smaller(tmp_path):
+    sizes = {}
+    for name, height, width in (("tall", 4000, 500), ("wide", 500, 4000)):
+        made = read(tmp_path, page(name, [], height=height, width=width))
+        spans = [max(map(int, a["viewbox"].split()[2:])) for a in made.all("svg")]
+        thin = [float(a["style"].removeprefix("--thin: ")) for a in made.all("svg")]
+        sizes[name] = thin[0] / spans[0]
+    assert sizes["tall"] == pytest.approx(2 * sizes["wide"], rel=0.01)
 
 
 def test_a_large_crack_is_shown_from_the_small_picture(tmp_path):

@@ -27,6 +27,7 @@ CROPS, CROP_PX, CROP_MARGIN_PX = 12, 420, 24
 TABLE_ROWS = 300  # further cracks stand in defects.csv
 DRAWN, MARKED = 3000, CROPS  # cracks drawn on the map, and those of them with a frame and a number
 LETTERS, THIN = 55, 1000  # height of a number, and a thin line: these parts of the map's longest side
+SIDE_BY_SIDE = 2  # pieces of a tall strip are shown in columns, about this many times smaller than one map
 MAP_PX = 1600  # longest side of the picture in the map
 LONG_STRIP = 4.0  # a picture longer than this many times its width is shown in pieces
 PIECES = 24
@@ -107,6 +108,7 @@ def _context(page: Page, source: Source) -> dict[str, Any]:
         "joints": len(joints),
         "joint_length": _number(sum(j.length_px for j in joints) * (page.scale.mm_per_px or 1.0)),
         "worst": None if widest is None else _row(records[widest.id], unit),
+        "first": _row(records[ranked[0].id], unit) if ranked else None,
         "compact": sum(compact(crack) for crack in ranked),
         "total_length": _number(sum(c.length_px for c in ranked) * (page.scale.mm_per_px or 1.0)),
         "pieces": _pieces(page, ranked, joints),
@@ -178,6 +180,7 @@ def _pieces(page: Page, ranked: Sequence[Crack], joints: Sequence[Crack]) -> lis
         step = -(-max(small.shape[:2]) // MAP_PX)
         inside, others = ([c for c in some[:DRAWN] if _meets(c.box_px, (x0, y0, x1, y1))] for some in (ranked, joints))
         span = max(x1 - x0, y1 - y0)
+        drawn = span * (SIDE_BY_SIDE if len(boxes) > 1 and page.height > page.width else 1)
         made.append(
             {
                 "box": (x0, y0, x1 - x0, y1 - y0),
@@ -186,11 +189,11 @@ def _pieces(page: Page, ranked: Sequence[Crack], joints: Sequence[Crack]) -> lis
                 "unfamiliar": _area(page, page.unfamiliar_HW, (x0, y0, x1, y1)),
                 "lines": [(c.id, [_svg(p, span / MAP_PX) for p in c.paths_px]) for c in inside],
                 "joints": [[_svg(p, span / MAP_PX) for p in c.paths_px] for c in others],
-                "marks": [_mark(c, (x0, y0), span) for c in inside[:MARKED]],
+                "marks": [_mark(c, (x0, y0), drawn) for c in inside[:MARKED]],
                 "cracks": len(inside),
                 "tall": y1 - y0 > x1 - x0,
-                "thin": f"{span / THIN:.3g}",
-                "letter": f"{span / LETTERS:.1f}",
+                "thin": f"{drawn / THIN:.3g}",
+                "letter": f"{drawn / LETTERS:.1f}",
             }
         )
     return made
