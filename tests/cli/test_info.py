@@ -85,6 +85,14 @@ def test_a_geotiff_tells_its_crs_and_pixel_size(tmp_path):
     assert told(tmp_path / "b.tif")["place"] is None
 
 
+def test_pages_that_are_not_read_and_folders_are_told(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((2, 90, 80), np.uint8))
+    assert "warning    Only page 1 of 2 was read" in words(tmp_path / "a.tif")
+    assert "Only page 1 of 2" in told(tmp_path / "a.tif")["warnings"][0]
+    folder = CliRunner().invoke(app, ["info", str(tmp_path)])
+    assert folder.exit_code == 1 and "one file" in folder.stderr and "--dry-run" in folder.stderr
+
+
 def test_a_broken_picture_is_an_error_of_one_line(tmp_path):
     (tmp_path / "a.tif").write_bytes(b"II*\0\xff\xff\xff\x7f")
     done = CliRunner().invoke(app, ["info", str(tmp_path / "a.tif")])

@@ -39,9 +39,23 @@ def test_a_rule_is_a_column_or_the_number_of_cracks():
         ("kind>1", "unknown name"),
         ("joint.cracks>1", "unknown name"),
         ("pore.width_max_mm>1", "NAME>=NUMBER"),
+        ("cracks>1 and length_mm>3", "stand alone"),
+        ("length_mm>3 and", "NAME>=NUMBER"),
     ):
         with pytest.raises(RuleError, match=word):
             Rule.parse(text)
+
+
+def test_conditions_joined_by_and_speak_of_one_crack():
+    rule = Rule.parse("width_max_mm>=0.3 and length_mm>=10")
+    assert rule.needs_scale and not Rule.parse("width_max_px>3 and length_px>10").needs_scale
+    pore = {"kind": "crack", "width_max_mm": 2.0, "length_mm": 2.5}
+    hairline = {"kind": "crack", "width_max_mm": 0.1, "length_mm": 400.0}
+    joint = {"kind": "joint", "width_max_mm": 6.0, "length_mm": 900.0}
+    assert not rule.holds([pore, hairline, joint])
+    assert rule.holds([pore, {"kind": "crack", "width_max_mm": 0.3, "length_mm": 10.0}])
+    for text in ("joint.width_max_mm>=0.3 and length_mm>=10", "joint.width_max_mm>=0.3 and joint.length_mm>=10"):
+        assert Rule.parse(text).holds([joint]) and not Rule.parse(text).holds([hairline, pore])
 
 
 def test_millimetres_come_from_the_user_or_there_are_none():

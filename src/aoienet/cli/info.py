@@ -72,6 +72,8 @@ def picture_lines(document: dict[str, Any]) -> Iterator[str]:
         f"{document['megapixels']:g} megapixels, {document['bytes']:,} bytes"
     )
     yield f"stored     {', '.join(_words(stored))}"
+    for warning in document["warnings"]:
+        yield f"warning    {warning}"
     for note in document["notes"]:
         yield f"note       {note}"
     if place is not None:
@@ -185,6 +187,7 @@ def picture_info(path: Path) -> dict[str, Any]:
                 "advice": cost.advice,
             },
             "notes": source.notes,
+            "warnings": source.warnings,
         }
 
 

@@ -76,7 +76,7 @@ def scan(
     fail_on: Annotated[
         str | None,
         typer.Option(
-            help='Exit code 3 where a picture meets it: "width_max_mm>=0.3", "cracks>0", "joint.width_max_mm>=5".'
+            help='Exit code 3 where a picture meets it: "width_max_mm>=0.3 and length_mm>=20", "cracks>0", "joint.width_max_mm>=5".'
         ),
     ] = None,
     jobs: Annotated[

@@ -45,47 +45,66 @@ class RuleError(ValueError):
 
 
 @dataclass(frozen=True)
-class Rule:
-    """NAME OP NUMBER: any crack whose column NAME of defects.csv compares so, any joint with `joint.` before the name; or
-    the number of `cracks` or `joints` itself."""
+class Condition:
+    """NAME OP NUMBER of one crack or joint, or of their number."""
 
-    text: str
-    kind: str
     name: str
     sign: str
     number: float
 
+    def holds(self, value: Any) -> bool:
+        """Whether a value meets it; one that nobody knows does not."""
+        return value is not None and COMPARE[self.sign](float(value), self.number)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """NAME OP NUMBER, several joined by `and`: any crack whose columns of defects.csv compare so, any joint with `joint.` before
+    the first name; or the number of `cracks` or `joints` itself, alone."""
+
+    text: str
+    kind: str
+    conditions: tuple[Condition, ...]
+
     @classmethod
     def parse(cls, text: str) -> Rule:
-        """Raises   RuleError: not of that form, or no such column."""
-        found = re.fullmatch(r"\s*(?:(crack|joint)\.)?([a-z0-9_]+)\s*(>=|<=|==|>|<)\s*([-+0-9.eE]+)\s*", text)
-        scale = Scale(1.0, "")
-        known = [*(COUNTS if found is None or found[1] is None else ()), *columns(scale, place_of(None))[2:]]
-        try:
-            if found is None:
-                raise ValueError
-            number = float(found[4])
-        except ValueError:
-            raise RuleError(
-                f'a rule is NAME>=NUMBER (>, <=, <, ==), as "width_max_mm>=0.3"; received {text!r}'
-            ) from None
-        if found[2] not in known:
-            raise RuleError(f"unknown name {found[2]!r} in the rule {text!r}; known: {', '.join(known)}")
-        return cls(text, COUNTS.get(found[2]) or found[1] or CRACK, found[2], found[3], number)
+        """Raises   RuleError: not of that form, no such column, a number of cracks beside other conditions."""
+        prefix, body = re.fullmatch(r"\s*(?:(crack|joint)\.)?(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
+        parts = [part.removeprefix(f"{prefix}.") for part in re.split(r"\s+and\s+", body)]
+        known = [*(COUNTS if prefix is None else ()), *columns(Scale(1.0, ""), place_of(None))[2:]]
+        conditions = tuple(_condition(part, text, known) for part in parts)
+        if len(conditions) > 1 and any(c.name in COUNTS for c in conditions):
+            raise RuleError(f"cracks and joints count all of a picture and stand alone in a rule; received {text!r}")
+        return cls(text, COUNTS.get(conditions[0].name) or prefix or CRACK, conditions)
 
     def holds(self, records: Sequence[dict[str, Any]]) -> bool:
         """Whether the cracks or joints of a picture meet the rule."""
-        meets = COMPARE[self.sign]
         own = [r for r in records if r["kind"] == self.kind]
-        if self.name in COUNTS:
-            return meets(len(own), self.number)
-        values = (r.get(self.name) for r in own)
-        return any(value is not None and meets(float(value), self.number) for value in values)
+        first = self.conditions[0]
+        if first.name in COUNTS:
+            return first.holds(len(own))
+        return any(all(c.holds(r.get(c.name)) for c in self.conditions) for r in own)
 
     @property
     def needs_scale(self) -> bool:
         """Whether it speaks of millimetres."""
-        return self.name.endswith(("_mm", "_mm2")) or self.name == "mm_per_px"
+        return any(c.name.endswith(("_mm", "_mm2")) or c.name == "mm_per_px" for c in self.conditions)
+
+
+def _condition(part: str, text: str, known: Sequence[str]) -> Condition:
+    found = re.fullmatch(r"\s*([a-z0-9_]+)\s*(>=|<=|==|>|<)\s*([-+0-9.eE]+)\s*", part)
+    try:
+        if found is None:
+            raise ValueError
+        number = float(found[3])
+    except ValueError:
+        raise RuleError(
+            'a rule is NAME>=NUMBER (>, <=, <, ==), as "width_max_mm>=0.3", or several joined by "and"; '
+            f"received {text!r}"
+        ) from None
+    if found[1] not in known:
+        raise RuleError(f"unknown name {found[1]!r} in the rule {text!r}; known: {', '.join(known)}")
+    return Condition(found[1], found[2], number)
 
 
 @dataclass(frozen=True)
