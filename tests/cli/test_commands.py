@@ -139,6 +139,8 @@ def test_folders_of_names_that_collide_every_way_differ():
     assert len({str(p).lower() for p in found}) == len(paths) and folder_names(paths[::-1], Path("o"))[::-1] == found
     assert found[3:6] == [Path("o/B.jpg"), Path("o/b.png"), Path("o/rows.tif")]
     assert not any(p.name.startswith(".") for p in found)
+    long = folder_names([Path(f"{'f' * 40}/{'x' * 250}.png"), Path(f"{'g' * 40}/{'x' * 250}.png")], Path("o"))
+    assert len(set(long)) == 2 and all(len(p.name) <= 255 for p in long)
 
 
 def test_wrong_use_ends_with_one_and_a_next_step(model, picture, tmp_path):

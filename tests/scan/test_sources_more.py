@@ -1,6 +1,7 @@
 """JPEG 2000, pyramids, windows; folders, globs and lists; rows on standard input."""
 
 import io
+import os
 import random
 
 import numpy as np
@@ -175,6 +176,15 @@ def test_a_glob_and_a_name_twice_give_each_picture_once(folder):
 def test_a_list_names_paths_beside_itself_and_missing_ones_stay(folder):
     (folder / "list.txt").write_text("# today\n\nsub/c.PNG\n  b.jpg \nmissing.tif\n", encoding="utf-8-sig")
     assert names(find_pictures([f"@{folder / 'list.txt'}"]), folder) == ["sub/c.PNG", "b.jpg", "missing.tif"]
+
+
+def test_a_name_that_is_not_utf_8_is_refused_before_the_work(folder):
+    try:
+        (folder / os.fsdecode(b"caf\xe9.png")).write_bytes(b"x")
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    with pytest.raises(SourceError, match=r"must be UTF-8; received .*caf\\xe9\.png.*rename it"):
+        find_pictures([folder])
 
 
 def test_a_file_whose_name_looks_like_a_pattern_is_that_file(folder):

@@ -210,6 +210,11 @@ def pictures_of(paths: list[Path], out: Path, stages: Stages) -> list[Picture]:
     return [plan_picture(k, path, folder, stages) for k, (path, folder) in enumerate(zip(paths, folders, strict=True))]
 
 
+def _usable(name: str) -> bool:
+    """Whether a file system takes it, a listing shows it and no command reads it as an option."""
+    return not name.startswith((".", "-")) and len(name.encode()) <= 255
+
+
 def folder_names(paths: list[Path], out: Path) -> list[Path]:
     """One folder per picture, by the first of these names that no other picture could have and no file of the batch has:
     stem, name, folder-stem, stem-hash of the path. Order does not matter."""
@@ -222,8 +227,8 @@ def folder_names(paths: list[Path], out: Path) -> list[Path]:
     return [
         out
         / next(
-            (name for name in some if count[name.casefold()] == 1 and not name.startswith((".", "-"))),
-            f"{p.stem.lstrip('.')}-{hashlib.sha256(str(p).encode()).hexdigest()[:8]}",
+            (name for name in some if count[name.casefold()] == 1 and _usable(name)),
+            f"{p.stem.lstrip('.').encode()[:200].decode(errors='ignore')}-{hashlib.sha256(str(p).encode()).hexdigest()[:8]}",
         )
         for p, some in zip(paths, options, strict=True)
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import itertools
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -22,15 +23,25 @@ def find_pictures(arguments: Iterable[str | Path], out: Path | None = None) -> l
                  Of both, what lies in the output folder `out` below them, and pictures that a scan wrote, are left out.
     `@list.txt`  one path per line, relative to the list's own folder; blank lines and lines with # are skipped. A
                  path that is missing stays in, so that the batch records it and goes on.
-    Raises       SourceError: a folder or glob without pictures, a list that cannot be read, no picture at all.
+    Raises       SourceError: a folder or glob without pictures, a list that cannot be read, no picture at all, a name that is not
+                 UTF-8.
     """
     found: dict[Path, None] = {}
     for argument in arguments:
         for path in _of_one(str(argument), out):
-            found.setdefault(path)
+            found.setdefault(_named(path))
     if not found:
         raise SourceError("at least one picture is needed; received none.")
     return list(found)
+
+
+def _named(path: Path) -> Path:
+    """The path, whose name can be written into the outputs."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        raise SourceError(f"names of pictures must be UTF-8; received {os.fsencode(path)!r}; rename it.") from None
+    return path
 
 
 def _of_one(text: str, out: Path | None) -> Iterator[Path]:
