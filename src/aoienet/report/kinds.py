@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from aoienet.measure.crack import Crack
 
 CRACK, JOINT = 255, 128  # in mask.tif; the larger one wins in its overviews
+STRIP_ROWS = 64  # parted at once, so that what is in between stays small
 
 
 def kind_rows(mask_rows: Rows, found: Sequence[Crack]) -> Callable[[int, int], np.ndarray]:
@@ -25,11 +26,13 @@ def kind_rows(mask_rows: Rows, found: Sequence[Crack]) -> Callable[[int, int], n
     walls = _walls([ring for one in found if one.kind == kind.JOINT for rings in one.polygons_px for ring in rings])
 
     def rows(y0: int, y1: int) -> np.ndarray:
-        mask = np.asarray(mask_rows(y0, y1)) != 0
-        out = mask.view(np.uint8) * np.uint8(CRACK)
-        some = walls[(walls[:, 1] < y1) & (walls[:, 2] > y0)]
-        if len(some) and mask.any():
-            out[mask & _inside(some, y0, mask.shape)] = JOINT
+        out = (np.asarray(mask_rows(y0, y1)) != 0).view(np.uint8)
+        out *= np.uint8(CRACK)
+        for top in range(y0, y1, STRIP_ROWS):
+            strip = out[top - y0 : top - y0 + STRIP_ROWS]
+            some = walls[(walls[:, 1] < top + len(strip)) & (walls[:, 2] > top)]
+            if len(some) and strip.any():
+                strip[(strip != 0) & _inside(some, top, strip.shape)] = JOINT
         return out
 
     return rows
