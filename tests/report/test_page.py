@@ -86,6 +86,25 @@ def test_the_page_is_whole_and_asks_for_nothing_outside(tmp_path, count):
     assert len(made.all("article")) == min(count, pages.CROPS) and made.text.count("Greatest width (px)") == (count > 0)
 
 
+def test_a_random_sample_of_what_was_not_looked_at_is_shown(tmp_path):
+    looked = np.zeros((14, 20), bool)
+    looked[:, :12] = True
+    looked[6, 16] = True
+    made = read(tmp_path, page("wall.tif", [], looked_HW=looked, seed="12ab" * 16))
+    places = [(int(x), int(y)) for x, y in re.findall(r"not looked at, from x (\d+), y (\d+)", made.raw)]
+    assert 5 < len(places) <= 24 and places == sorted(set(places), key=lambda p: (p[1], p[0]))
+    for x, y in places:
+        assert not looked[y // 32 : y // 32 + 3, x // 32 : x // 32 + 3].any() and x + 96 <= WIDTH and y + 96 <= HEIGHT
+    parts = re.findall(r'<figure><svg viewBox="0 0 96 96".*?base64,(.*?)"', made.raw)
+    for (x, y), data in zip(places, parts, strict=True):
+        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))).astype(int)
+        assert np.abs(pixels[..., 0] - surface()[0][y : y + 96, x : x + 96]).mean() < 6  # JPEG
+    again = read(tmp_path, page("wall.tif", [], looked_HW=looked, seed="12ab" * 16)).raw
+    other = read(tmp_path, page("wall.tif", [], looked_HW=np.zeros_like(looked), seed="77" * 32)).raw
+    assert again == made.raw and other.count("not looked at, from x") == 24
+    assert "not looked at, from x" not in read(tmp_path, page("wall.tif", [], looked_HW=np.ones_like(looked))).raw
+
+
 def test_what_is_hardly_longer_than_wide_comes_last_and_is_said_to_be_a_pore_perhaps(tmp_path):
     _, crack, short = surface()[2]
     widths = replace(short.widths, max=replace(short.widths.max, value_px=40.0))
@@ -209,7 +228,7 @@ def test_a_crop_holds_the_pixels_around_the_crack(tmp_path):
 @pytest.mark.parametrize(("height", "width"), [(6400, 420), (420, 6400)])
 def test_a_long_strip_is_shown_in_pieces_that_cover_it(tmp_path, height, width):
     reader = read(tmp_path, page("strip.tif", [], height=height, width=width))
-    boxes = [[int(v) for v in a["viewbox"].split()] for a in reader.all("svg")]
+    boxes = [[int(v) for v in a["viewbox"].split()] for a in reader.all("svg") if "style" in a]
     assert len(boxes) > 3 and sum(w * h for _, _, w, h in boxes) == height * width
     assert all(max(w, h) <= pages.LONG_STRIP * min(w, h) for _, _, w, h in boxes)
 
@@ -218,8 +237,9 @@ def test_lines_and_numbers_of_a_tall_strip_are_drawn_larger_since_its_pieces_are
     sizes = {}
     for name, height, width in (("tall", 4000, 500), ("wide", 500, 4000)):
         made = read(tmp_path, page(name, [], height=height, width=width))
-        spans = [max(map(int, a["viewbox"].split()[2:])) for a in made.all("svg")]
-        thin = [float(a["style"].removeprefix("--thin: ")) for a in made.all("svg")]
+        maps = [a for a in made.all("svg") if "style" in a]
+        spans = [max(map(int, a["viewbox"].split()[2:])) for a in maps]
+        thin = [float(a["style"].removeprefix("--thin: ")) for a in maps]
         sizes[name] = thin[0] / spans[0]
     assert sizes["tall"] == pytest.approx(2 * sizes["wide"], rel=0.01)
 

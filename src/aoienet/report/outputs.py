@@ -134,6 +134,7 @@ def _page(found: Findings, source: Source, place: Place) -> Page:
         place=place,
         dropped_share=1 - looked_share(found.first),
         measured=found.measured,
+        seed=found.sha256,
         picture=_words({**picture, **{f"Note {i}": note for i, note in enumerate(source.notes, 1)}}),
         model=_words({f"First stage {k}": v for k, v in found.model.items()})
         + _words({f"Second stage {k}": v for k, v in found.second_stage.items()}),

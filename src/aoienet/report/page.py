@@ -31,6 +31,7 @@ SIDE_BY_SIDE = 2  # pieces of a tall strip are shown in columns, about this many
 MAP_PX = 1600  # longest side of the picture in the map
 LONG_STRIP = 4.0  # a picture longer than this many times its width is shown in pieces
 PIECES = 24
+SAMPLES = 24  # parts of what was not looked at
 QUALITY = 82  # of the embedded JPEG pictures
 Rows = Sequence[tuple[str, str]]
 
@@ -42,7 +43,7 @@ class Page:
     thumb: the picture made smaller by `factor`, uint8 [h, w] or [h, w, 3]. looked_HW: bool, cells of cell_px pixels
     that the second stage looked at; unfamiliar_HW: those of them that look unlike the training pictures. cracks: joints too, which
     are drawn and counted apart. promise: the certificate in words, "" where it says nothing. warnings: what a reader must know before trusting the numbers.
-    measured: a second stage was run; without one there are suspicions only.
+    measured: a second stage was run; without one there are suspicions only. seed: hexadecimal, of the sample of what was not looked at.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Page:
     reasons: Rows = ()
     warnings: Sequence[str] = ()
     measured: bool = True
+    seed: str = "0"
     versions: Rows = ()
 
 
@@ -118,6 +120,7 @@ def _context(page: Page, source: Source) -> dict[str, Any]:
             for crack in ranked[:CROPS]
         ],
         "table_rows": TABLE_ROWS,
+        "sample": _sample(page, source),
     }
 
 
@@ -272,6 +275,25 @@ def _crop(crack: Crack, page: Page, source: Source) -> dict[str, Any]:
         "outline": [_svg(ring, step / 2) + "z" for rings in crack.polygons_px for ring in rings],
         "step": step,
     }
+
+
+def _sample(page: Page, source: Source) -> list[dict[str, Any]]:
+    """Parts of the area that was not looked at, drawn at random with equal chances, for an eye to check; from top to bottom.
+
+    Each is a cell with its neighbours, none of them looked at and all inside of the picture.
+    """
+    clean = np.pad(np.logical_not(page.looked_HW), 1)
+    rows, columns = page.height // page.cell_px, page.width // page.cell_px  # whole cells
+    clean[rows + 1 :], clean[:, columns + 1 :] = False, False
+    tall = clean[:-2] & clean[1:-1] & clean[2:]
+    places = np.argwhere(tall[:, :-2] & tall[:, 1:-1] & tall[:, 2:])
+    rng = np.random.default_rng(int(page.seed[:16], 16))
+    drawn = places[np.sort(rng.choice(len(places), min(SAMPLES, len(places)), replace=False))]
+    made = []
+    for row, column in drawn.tolist():
+        (y0, y1), (x0, x1) = (((k - 1) * page.cell_px, (k + 2) * page.cell_px) for k in (row, column))
+        made.append({"x": x0, "y": y0, "side": x1 - x0, "image": _jpeg(source.window(y0, y1, x0, x1))})
+    return made
 
 
 def _jpeg(pixels: np.ndarray) -> str:
