@@ -121,6 +121,17 @@ def test_a_file_without_statistics_calls_nothing_unfamiliar_and_the_report_says_
     assert "unfamiliar" not in (tmp_path / "o" / "wall" / "blocks.csv").read_text()
 
 
+@pytest.mark.parametrize(("level", "share"), [(0, 0.5), (255, 0.5), (0, 0.02), (170, 0.5)])
+def test_what_cannot_be_seen_is_warned_of(tmp_path, level, share):
+    pixels = toy.picture(640, 640)
+    pixels[: round(640 * share)] = level
+    tifffile.imwrite(tmp_path / "wall.tif", pixels, tile=(256, 256))
+    (result,) = toy.run(tmp_path / "o", [tmp_path / "wall.tif"])
+    found = [w for w in result["warnings"] if "over- or under-exposed" in w]
+    assert len(found) == (share == 0.5 and level != 170)
+    assert not found or (found[0].startswith("5") and found[0] in (tmp_path / "o" / "wall" / "report.html").read_text())
+
+
 def test_levels_that_nobody_uses_and_pages_that_nobody_reads_are_warned_of(tmp_path):
     levels = toy.picture(600, 400).astype(np.uint16) * 16  # a camera of 12 bits
     tifffile.imwrite(tmp_path / "wall.tif", np.stack([levels, levels]))

@@ -22,9 +22,9 @@ from aoienet.measure.crack import CRACK, JOINT
 from aoienet.measure.joint import LEAST_PX
 from aoienet.report.outputs import Findings, write_outputs
 from aoienet.report.records import Scale, columns, place_of, record
-from aoienet.report.tables import looked_share, unfamiliar_share
+from aoienet.report.tables import area_share, looked_share, unfamiliar_share
 from aoienet.scan.cascade import Found, Stages
-from aoienet.scan.keep import cell_px
+from aoienet.scan.keep import Reason, cell_px
 from aoienet.scan.mask import SpooledMask
 from aoienet.scan.runner import ScanResult, shrink_factor
 from aoienet.scan.sources import GeoReference, SourceError, file_sha256, open_source
@@ -33,6 +33,7 @@ from aoienet.scan.work import Picture, Plan
 
 ONLY_FIRST = "Only the first stage was run: no crack was segmented or measured, the marked areas are suspicions."
 DARK = 64  # of 255: what 14 bits reach where 16 were expected
+NOTABLE = 0.1  # share of the area that nobody could judge from which on a reader is warned
 MOSTLY = 0.5  # share of the area from which on a picture as a whole is called unfamiliar
 COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq,
@@ -254,6 +255,7 @@ def _warnings(stages: Stages, options: Options, scale: Scale, first: ScanResult)
             f"{100 * share:.0f} % of the area looks unlike the pictures that the first stage was trained on: its certificate and its "
             "scores do not hold here, and all of this area was passed on. Look at the picture by hand, or train on such surfaces."
         )
+    made += _unjudged(first)
     if stages.segmenter is None:
         made.append(ONLY_FIRST)
     if options.classes is not None and scale.classes is None:
@@ -261,6 +263,21 @@ def _warnings(stages: Stages, options: Options, scale: Scale, first: ScanResult)
     if scale.classes is not None and scale.mm_per_px is not None:
         coarse = too_coarse(scale.classes, scale.mm_per_px)
         made += [] if coarse is None else [coarse[:1].upper() + coarse[1:] + "."]
+    return made
+
+
+def _unjudged(first: ScanResult) -> list[str]:
+    """What is badly photographed, or no photograph at all."""
+    made = []
+    badly = area_share(first, first.reasons_HW & int(Reason.OVEREXPOSED | Reason.UNDEREXPOSED) != 0)
+    if badly >= NOTABLE:
+        made.append(
+            f"{100 * badly:.0f} % of the area is over- or under-exposed: cracks cannot be seen there. Where that is the empty border of a "
+            "mosaic, lines along it may be taken for cracks."
+        )
+    blurred = area_share(first, first.reasons_HW & int(Reason.BLURRED) != 0)
+    if blurred >= NOTABLE:
+        made.append(f"{100 * blurred:.0f} % of the area is too blurred to judge: fine cracks cannot be seen there.")
     return made
 
 

@@ -65,7 +65,7 @@ def reasons(result: ScanResult) -> dict[str, int | None]:
 
 def looked_share(result: ScanResult) -> float:
     """Share of the picture's area inside cells that were passed on."""
-    return _area_share(result, result.reasons_HW != 0)
+    return area_share(result, result.reasons_HW != 0)
 
 
 def unfamiliar(result: ScanResult) -> np.ndarray:
@@ -75,10 +75,11 @@ def unfamiliar(result: ScanResult) -> np.ndarray:
 
 def unfamiliar_share(result: ScanResult) -> float | None:
     """Share of the picture's area inside such cells; None: they were not looked for."""
-    return _area_share(result, unfamiliar(result)) if result.sought else None
+    return area_share(result, unfamiliar(result)) if result.sought else None
 
 
-def _area_share(result: ScanResult, cells: np.ndarray) -> float:
+def area_share(result: ScanResult, cells: np.ndarray) -> float:
+    """Share of the picture's area inside of the cells that are True."""
     cell = cell_px(result.geometry)
     heights = np.clip(result.grid.height - np.arange(cells.shape[0]) * cell, 0, cell)
     widths = np.clip(result.grid.width - np.arange(cells.shape[1]) * cell, 0, cell)
