@@ -110,6 +110,8 @@ def test_resume_tries_failed_pictures_again_and_takes_repaired_ones(model, pictu
     assert (tmp_path / "o" / "a" / "report.html").stat().st_mtime_ns == done.st_mtime_ns
     assert call(*words, tmp_path / "p").exit_code == 0
     assert tree(tmp_path / "o") == tree(tmp_path / "p")
+    again = call(*words, tmp_path / "o", "--resume")
+    assert again.exit_code == 1 and "is finished" in again.stderr
 
 
 def test_resume_refuses_a_done_picture_that_has_changed(model, picture, tmp_path):

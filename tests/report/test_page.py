@@ -244,6 +244,13 @@ def test_lines_and_numbers_of_a_tall_strip_are_drawn_larger_since_its_pieces_are
     assert sizes["tall"] == pytest.approx(2 * sizes["wide"], rel=0.01)
 
 
+def test_the_number_of_a_crack_at_the_right_edge_is_inside_of_the_map(tmp_path):
+    short = replace(surface()[2][2], id=1234, box_px=(WIDTH - 12, 100, WIDTH, 130))
+    made = read(tmp_path, page("wall.tif", [short], mask=surface()[1]))
+    (text,) = made.all("text")
+    assert float(text["x"]) + 4 * 0.6 * float(text["font-size"]) < WIDTH
+
+
 def test_a_large_crack_is_shown_from_the_small_picture(tmp_path):
     crack = replace(surface()[2][1], box_px=(0, 0, 3000, 2000))
     result, looked = scanned(2000, 3000, factor=4)

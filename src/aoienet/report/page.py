@@ -192,7 +192,7 @@ def _pieces(page: Page, ranked: Sequence[Crack], joints: Sequence[Crack]) -> lis
                 "unfamiliar": _area(page, page.unfamiliar_HW, (x0, y0, x1, y1)),
                 "lines": [(c.id, [_svg(p, span / MAP_PX) for p in c.paths_px]) for c in inside],
                 "joints": [[_svg(p, span / MAP_PX) for p in c.paths_px] for c in others],
-                "marks": [_mark(c, (x0, y0), drawn) for c in inside[:MARKED]],
+                "marks": [_mark(c, (x0, y0, x1, y1), drawn) for c in inside[:MARKED]],
                 "cracks": len(inside),
                 "tall": y1 - y0 > x1 - x0,
                 "thin": f"{drawn / THIN:.3g}",
@@ -214,12 +214,13 @@ def _meets(box: tuple[int, int, int, int], piece: tuple[int, int, int, int]) -> 
     return box[0] < piece[2] and box[2] > piece[0] and box[1] < piece[3] and box[3] > piece[1]
 
 
-def _mark(crack: Crack, corner: tuple[int, int], span: int) -> dict[str, Any]:
-    """A frame around a crack, and where its number stands: above it, or below where there is no room."""
+def _mark(crack: Crack, piece: tuple[int, int, int, int], span: int) -> dict[str, Any]:
+    """A frame around a crack, and where its number stands: above it, or below where there is no room, inside of the piece."""
     pad, letter = max(4, span // 150), span / LETTERS
     x, y, x1, y1 = crack.box_px[0] - pad, crack.box_px[1] - pad, crack.box_px[2] + pad, crack.box_px[3] + pad
-    baseline = y - letter / 4 if y - letter > corner[1] else y1 + letter
-    text_x = max(x, corner[0] + letter / 5)
+    baseline = y - letter / 4 if y - letter > piece[1] else y1 + letter
+    wide = 0.7 * letter * len(str(crack.id))  # bold digits
+    text_x = max(min(x, piece[2] - wide), piece[0] + letter / 5)
     return {"id": crack.id, "frame": (x, y, x1 - x, y1 - y), "x": f"{text_x:.1f}", "y": f"{baseline:.1f}"}
 
 

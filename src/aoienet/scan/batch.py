@@ -283,6 +283,8 @@ def begin(out: Path, request: Request, resume: bool) -> None:
             _forget(out, repaired)
             write_json(path, request)
         return
+    if resume and (out / "summary.json").is_file():
+        raise OutputError(f"the scan in {out} is finished, see its summary.json; for another one choose another folder")
     if resume and out.is_dir() and any(out.iterdir()):
         raise OutputError(f"nothing to go on with in {out}: it holds no unfinished scan; begin without --resume")
     (out / "journal.jsonl").unlink(missing_ok=True)
