@@ -245,9 +245,9 @@ int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, int task
     place_apart(model.plain, plan);
   else
     place_values(model.fused, plan);
-  if (!keep && tasks == 1 && plan->bytes > kStripsFrom && model.fused.steps.size() > 1) {
+  if (!keep && plan->bytes > kStripsFrom && model.fused.steps.size() > 1) {
     const uint64_t shared = plan->bytes;
-    hold_rows(model.fused, plan);
+    hold_rows(model.fused, tasks, plan);
     plan->bytes = begin;
     place_apart(model.fused, plan);
     plan->strips = plan->bytes < shared;

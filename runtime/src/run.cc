@@ -138,15 +138,38 @@ void run_rows(const Step& step, const Plan& plan, const uint8_t* image, unsigned
   node.kernel(args);
 }
 
-// The task's part of a step.
-void run_step(const Step& step, const Plan& plan, const uint8_t* image, unsigned char* workspace, int task, int tasks) {
-  const int64_t rows = plan.values[step.node->out].h;
-  if (split_of(*step.node) == Split::kWhole) {
-    if (task == 0) run_rows(step, plan, image, workspace, task, 0, rows);
-    return;
-  }
-  const int64_t begin = rows * task / tasks, end = rows * (task + 1) / tasks;
-  if (begin < end) run_rows(step, plan, image, workspace, task, begin, end);
+struct Threads {
+  int tasks = 1;
+  aoie_parallel_for parallel_for = nullptr;
+  void* context = nullptr;
+};
+
+struct Job {
+  const Step* step;
+  const Plan* plan;
+  const uint8_t* image;
+  unsigned char* workspace;
+  int64_t begin, end;
+  int tasks;
+};
+
+// The task's share of the rows.
+void run_task(void* argument, int index) {
+  const Job& job = *static_cast<const Job*>(argument);
+  const int64_t rows = job.end - job.begin;
+  const int64_t begin = job.begin + rows * index / job.tasks, end = job.begin + rows * (index + 1) / job.tasks;
+  if (begin < end) run_rows(*job.step, *job.plan, job.image, job.workspace, index, begin, end);
+}
+
+// Output rows begin ... end - 1 of a step, by all tasks.
+void run_part(const Step& step, const Plan& plan, const uint8_t* image, unsigned char* workspace, int64_t begin,
+              int64_t end, const Threads& threads) {
+  const bool alone = threads.tasks == 1 || split_of(*step.node) == Split::kWhole;
+  Job job{&step, &plan, image, workspace, begin, end, alone ? 1 : threads.tasks};
+  if (alone)
+    run_task(&job, 0);
+  else
+    threads.parallel_for(threads.context, &run_task, &job, threads.tasks);
 }
 
 // Room for the rows up to `end` of a value of the part that comes next: those that are still read move to the front.
@@ -162,27 +185,15 @@ void make_room(const aoie::Strips& strips, const aoie::Part& part, int id, const
 }
 
 // All steps behind the transform, strip by strip (strips.h). Its stack is taken only where it runs.
-__attribute__((noinline)) void run_strips(const aoie::Schedule& schedule, const Plan& plan, unsigned char* workspace) {
-  aoie::Strips strips(schedule, plan);
+__attribute__((noinline)) void run_strips(const aoie::Schedule& schedule, const Plan& plan, unsigned char* workspace,
+                                          const Threads& threads) {
+  aoie::Strips strips(schedule, plan, threads.tasks);
   for (aoie::Part part; strips.next(&part);) {
     const Step& step = schedule.steps[part.step];
     for (const int id : {step.out, step.bits})
       if (id >= 0) make_room(strips, part, id, plan, workspace);
-    run_rows(step, plan, nullptr, workspace, 0, part.begin, part.end);
+    run_part(step, plan, nullptr, workspace, part.begin, part.end, threads);
   }
-}
-
-struct Job {
-  const Step* step;
-  const Plan* plan;
-  const uint8_t* image;
-  unsigned char* workspace;
-  int tasks;
-};
-
-void run_task(void* argument, int index) {
-  const Job& job = *static_cast<const Job*>(argument);
-  run_step(*job.step, *job.plan, job.image, job.workspace, index, job.tasks);
 }
 
 // A plan on the stack, as large as the model needs: 5 KB for a small network, 78 KB for the largest.
@@ -201,26 +212,12 @@ int with_plan(const aoie_model& model, F f) {
   return in_frame<aoie::kMaxValues>(f);
 }
 
-struct Threads {
-  int tasks = 1;
-  aoie_parallel_for parallel_for = nullptr;
-  void* context = nullptr;
-};
-
 int run_steps(const aoie_model& model, const Plan& plan, const uint8_t* image, unsigned char* memory, bool keep,
               float* out, const Threads& threads) {
   const aoie::Span<Step>& steps = (keep ? model.plain : model.fused).steps;
-  if (plan.strips) {
-    run_rows(steps[0], plan, image, memory, 0, 0, plan.values[steps[0].node->out].h);
-    run_strips(model.fused, plan, memory);
-  }
-  for (size_t i = 0; i < steps.size() && !plan.strips; ++i) {
-    Job job{&steps[i], &plan, i == 0 ? image : nullptr, memory, threads.tasks};
-    if (threads.tasks == 1 || split_of(*steps[i].node) == Split::kWhole)
-      run_task(&job, 0);
-    else
-      threads.parallel_for(threads.context, &run_task, &job, threads.tasks);
-  }
+  for (size_t i = 0; i < (plan.strips ? 1 : steps.size()); ++i)
+    run_part(steps[i], plan, i == 0 ? image : nullptr, memory, 0, plan.values[steps[i].node->out].h, threads);
+  if (plan.strips) run_strips(model.fused, plan, memory, threads);
   const Value& result = plan.values[model.nodes.back().out];
   if (out != nullptr) std::memcpy(out, memory + result.offset, static_cast<size_t>(result.bytes));
   return AOIE_OK;

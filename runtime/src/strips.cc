@@ -54,18 +54,18 @@ int64_t first_needed(const Node& node, int64_t h, int64_t oh, int64_t done) {
   return row < 0 ? 0 : row;
 }
 
-int64_t strip_rows(const Value& out) {
-  const auto rows = static_cast<int64_t>(kStripBytes / static_cast<uint64_t>(row_bytes(out)));
+int64_t strip_rows(const Value& out, int tasks) {
+  const auto rows = static_cast<int64_t>(kStripBytes / static_cast<uint64_t>(row_bytes(out))) * tasks;
   return rows < kLeastRows ? kLeastRows : rows;
 }
 
 }  // namespace
 
-Strips::Strips(const Schedule& schedule, const Plan& plan)
+Strips::Strips(const Schedule& schedule, const Plan& plan, int tasks)
     : steps_(schedule.steps),
       last_use_(schedule.last_use),
       values_(plan.values),
-      strip_(strip_rows(plan.values[schedule.steps[1].node->out])) {
+      strip_(strip_rows(plan.values[schedule.steps[1].node->out], tasks)) {
   ready_[steps_[0].out] = values_[steps_[0].out].h;
 }
 
@@ -112,11 +112,11 @@ int64_t Strips::first_live(int value, size_t writer) const {
   return first;
 }
 
-void hold_rows(const Schedule& schedule, Plan* plan) {
+void hold_rows(const Schedule& schedule, int tasks, Plan* plan) {
   for (size_t i = 1; i < schedule.steps.size(); ++i)
     for (const int id : {schedule.steps[i].out, schedule.steps[i].bits})
       if (id >= 0) plan->values[id].held = 0;
-  Strips strips(schedule, *plan);
+  Strips strips(schedule, *plan, tasks);
   for (Part part; strips.next(&part);)
     for (const int id : {schedule.steps[part.step].out, schedule.steps[part.step].bits}) {
       if (id < 0) continue;

@@ -19,7 +19,7 @@ struct Part {
 // The parts of all steps behind the transform, in order. 16 KB.
 class Strips {
  public:
-  Strips(const Schedule& schedule, const Plan& plan);
+  Strips(const Schedule& schedule, const Plan& plan, int tasks);
   // The part before counts as made. False: all is made.
   bool next(Part* part);
   // The first row of a value that is still read, while the part given last is not made. writer: the step that makes it.
@@ -38,7 +38,7 @@ class Strips {
 };
 
 // Sets `held` of every value for a run in strips.
-void hold_rows(const Schedule& schedule, Plan* plan);
+void hold_rows(const Schedule& schedule, int tasks, Plan* plan);
 
 }  // namespace aoie
 #endif  // AOIENET_STRIPS_H_

@@ -161,11 +161,11 @@ void check_standardize_all() {
   check_standardize(300, 400, 9, 3, 0.01, 500.0);
 }
 
-// A picture so large that one task goes through it strip by strip, against tasks that take step by step.
+// A picture so large that it goes strip by strip, with one task and with three, against whole maps.
 bool strips_equal_steps(const std::vector<unsigned char>& file) {
   aoie_model* model = nullptr;
   if (aoie_open(file.data(), file.size(), &model, nullptr, 0) != AOIE_OK) return false;
-  const int64_t h = 1203, w = 1001;
+  const int64_t h = 1203, w = 601;
   std::vector<uint8_t> image(static_cast<size_t>(h * w));
   Random random;
   for (auto& u : image) u = static_cast<uint8_t>(random.next() >> 56);
@@ -173,18 +173,23 @@ bool strips_equal_steps(const std::vector<unsigned char>& file) {
   std::vector<int> live(aoie::kMaxValues);
   aoie::Plan plan{values.data(), live.data()};
   aoie_plan_result sizes;
+  aoie_value last;
   bool equal = make_plan(*model, h, w, false, 1, &plan, {nullptr, 0}) == AOIE_OK && plan.strips &&
-               aoie_plan(model, h, w, &sizes, nullptr, 0) == AOIE_OK;
-  const uint64_t bytes = std::max(plan.bytes, aoie_parallel_bytes(model, h, w, 3));
+               aoie_plan(model, h, w, &sizes, nullptr, 0) == AOIE_OK &&
+               aoie_value_at(model, h, w, aoie_value_count(model) - 1, &last) == AOIE_OK;
+  const uint64_t bytes = std::max(sizes.trace_bytes, aoie_parallel_bytes(model, h, w, 3));
   void* memory = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
-  std::vector<float> strips(static_cast<size_t>(sizes.grid_h * sizes.grid_w * sizes.classes)), steps = strips;
+  std::vector<float> one(static_cast<size_t>(sizes.grid_h * sizes.grid_w * sizes.classes)), three = one;
   const auto one_by_one = [](void*, void (*task)(void*, int), void* argument, int count) {
     for (int i = 0; i < count; ++i) task(argument, i);
   };
-  equal = equal && aoie_run(model, image.data(), h, w, memory, bytes, strips.data()) == AOIE_OK;
+  equal = equal && aoie_run(model, image.data(), h, w, memory, bytes, one.data()) == AOIE_OK;
   equal = equal &&
-          aoie_run_parallel(model, image.data(), h, w, memory, bytes, steps.data(), 3, one_by_one, nullptr) == AOIE_OK;
-  equal = equal && std::memcmp(strips.data(), steps.data(), strips.size() * 4) == 0;
+          aoie_run_parallel(model, image.data(), h, w, memory, bytes, three.data(), 3, one_by_one, nullptr) == AOIE_OK;
+  equal = equal && aoie_trace(model, image.data(), h, w, memory, bytes) == AOIE_OK;
+  const auto* want = static_cast<unsigned char*>(memory) + last.offset;
+  equal = equal && std::memcmp(one.data(), want, one.size() * 4) == 0 &&
+          std::memcmp(three.data(), want, one.size() * 4) == 0;
   std::free(memory);
   aoie_close(model);
   return equal;
@@ -213,7 +218,7 @@ int main() {
   for (int c : {1, 7, 16, 40, 65})
     for (int planes : {1, 2}) {
       const auto file = aoie_test::small_file(c, c + 3, planes);
-      if (!strips_equal_steps(file)) {
+      if (c > 1 && !strips_equal_steps(file)) {
         std::printf("strips differ from steps, c=%d planes=%d\n", c, planes);
         return 1;
       }

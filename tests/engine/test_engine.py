@@ -107,8 +107,10 @@ def test_a_large_picture_in_strips_equals_step_by_step(name, isa, files, monkeyp
     monkeypatch.setenv("AOIENET_ISA", isa)
     model, h, w = Model.open(files[name]), 1201, 401
     image = picture(h, w, NETWORKS[name][0]["input"]["channels"])
-    assert same_bits(model.run(image), model.run(image, threads=2))  # several threads go step by step
-    assert 2 * model.workspace_bytes(h, w) < model._core.parallel_bytes(h, w, 2)
+    whole_maps = model.trace(image)
+    assert 2 * model.workspace_bytes(h, w) < sum(value.nbytes for value in whole_maps)
+    for threads in (1, 2, 3):
+        assert same_bits(model.run(image, threads), whole_maps[-1])
 
 
 def test_strips_hold_a_few_rows_of_each_map(files):
