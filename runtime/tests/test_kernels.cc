@@ -57,7 +57,9 @@ void check(const Case& t, const std::vector<float>& scales) {
   Random random;
   random.state += static_cast<uint64_t>(t.c * 1000003 + t.o * 10007 + t.h * 101 + t.w);
   const int64_t o_pad = (t.o + aoie::kPad - 1) / aoie::kPad * aoie::kPad, pad = t.k / 2, pad_w = t.kw / 2;
-  const auto bits = random_bits(random, t.j * t.h * t.w, t.c), weight = random_bits(random, t.o * t.k * t.kw, t.c);
+  auto bits = random_bits(random, t.j * t.h * t.w, t.c), weight = random_bits(random, t.o * t.k * t.kw, t.c);
+  if (t.c % 64 == 0 && t.c >= 3648)  // the largest counts that there are
+    for (auto* all : {&bits, &weight}) std::fill(all->begin(), all->end(), ~uint64_t{0});
   Node node;
   aoie_test::HeapArena arena;
   node.op = aoie::Op::conv_bits;
@@ -209,6 +211,9 @@ int main() {
             for (const auto& size : sizes)
               for (const auto& scales : {std::vector<float>{0.37f, -1.73f}, {1.0f, 1.0f}})
                 check({c, outputs[turn++ % 7], k, kw, s, j, size[0], size[1]}, scales);
+  for (int64_t c : {3584, 3648, 4096})
+    for (const auto& scales : {std::vector<float>{0.37f, -1.73f}, {1.0f, 1.0f}})
+      check({c, 33, 3, 3, 1, 2, 3, 4}, scales);
   for (int64_t c : {1, 3})
     for (int64_t k : {1, 3, 5, 7, 11})
       for (int64_t s : {1, 2, 4})
