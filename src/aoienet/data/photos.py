@@ -10,7 +10,7 @@ import io
 import math
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 MOST_PX = 64 * 2**20  # of one picture; the largest of ImageNet has 30 million
 AREA = (0.08, 1.0)  # share of the picture that a random crop covers: Szegedy 2015, arXiv 1409.4842, section 6
@@ -32,7 +32,12 @@ def open_picture(content: bytes) -> Image.Image:
 
     Raises    ValueError: another format, samples of more than 8 bits, more than MOST_PX pixels; Pillow's errors.
     """
-    picture = Image.open(io.BytesIO(content), formats=("JPEG", "PNG"))
+    try:
+        picture = Image.open(io.BytesIO(content), formats=("JPEG", "PNG"))
+    except UnidentifiedImageError:  # its text names the address of the buffer
+        raise ValueError(
+            f"a picture is a JPEG or PNG; received {len(content):,} bytes that begin with {content[:8]!r}"
+        ) from None
     if picture.mode.startswith(("I", "F")):
         raise ValueError(f"samples have 8 bits; received Pillow mode {picture.mode}; save it so.")
     if picture.width * picture.height > MOST_PX:
@@ -46,6 +51,7 @@ def to_rgb(picture: Image.Image) -> Image.Image:
     """Grey, palette, CMYK and transparent pictures as RGB; decodes the pixels."""
     if picture.mode in ("P", "PA"):  # by way of RGBA, as a palette may hold transparency
         picture = picture.convert("RGBA")
+    picture.load()  # an RGB picture is converted by nothing, and would stay undecoded
     return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import resource
 import tarfile
 
 import numpy as np
@@ -197,10 +198,41 @@ def test_what_is_no_tar_and_what_is_missing_is_named(tmp_path):
             open_store(tmp_path, pattern)
 
 
+def test_zeros_in_place_of_a_tar_and_data_behind_the_end_mark_are_no_whole_shard(root, tmp_path):
+    written(root, tmp_path, per_shard=8)
+    path = tmp_path / "train-0001.tar"
+    content = path.read_bytes()
+    at = shards.walk(path)[0][3].offset - 512
+    for damaged in (bytes(len(content)), content[:at] + bytes(512) + content[at + 512 :], content + content):
+        path.write_bytes(damaged)
+        path.with_suffix(".index").unlink(missing_ok=True)
+        with pytest.raises(ValueError, match=r"train-0001.tar is damaged: .*; next:"):
+            open_store(tmp_path, "train-{0000..0001}.tar")
+
+
+def test_a_class_name_may_hold_spaces(root, tmp_path):
+    (root / "train" / "n01").rename(root / "train" / "n01 große Risse")
+    written(root, tmp_path / "out")
+    store = open_store(tmp_path, "out")
+    assert store.classes == ("n00", "n01 große Risse", "n02")
+    assert sorted(np.bincount(store.label_N)) == [4, 5, 6]
+
+
 def test_existing_shards_are_not_overwritten(root, tmp_path):
     written(root, tmp_path)
     with pytest.raises(FileExistsError, match="train-0000.tar exists; next:"):
         written(root, tmp_path)
+
+
+def test_a_full_disk_is_named_and_leaves_no_part_of_a_shard(root, tmp_path):
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8000, unlimited[1]))
+    try:
+        with pytest.raises(ValueError, match=r"cannot write .*out/train-0000.tar: File too large"):
+            written(root, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["classes.txt"]
 
 
 # --- order ------------------------------------------------------------------------------------------------------------
@@ -228,16 +260,21 @@ def test_shards_are_read_a_few_at_a_time(root, tmp_path, monkeypatch):
 
 
 def test_the_verb_names_broken_pictures_and_leaves_them_out(root, tmp_path):
+    (root / "train" / "n01" / "p2.JPEG").write_bytes(picture(0)[:-200])  # of RGB, the header and most pixels are there
     (root / "train" / "n01" / "p3.JPEG").write_bytes(picture(0)[:200])
     (root / "train" / "n01" / "p4.JPEG").write_bytes(b"")
     words = ["shards", str(root / "train"), "--out", str(tmp_path / "out"), "--per-shard", "5", "--json"]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 2
     document = json.loads(result.stdout)
-    assert document["pictures"] == 13 and document["shards"] == 3 and document["classes"] == 3
-    assert sorted(document["broken"]) == ["n01/p3.JPEG", "n01/p4.JPEG"]
+    assert document["pictures"] == 12 and document["shards"] == 3 and document["classes"] == 3
+    assert sorted(document["broken"]) == ["n01/p2.JPEG", "n01/p3.JPEG", "n01/p4.JPEG"]
     assert "left out: n01/p3.JPEG" in result.stderr
-    assert len(open_store(tmp_path, "out")) == 13
+    assert (
+        document["broken"]["n01/p4.JPEG"]
+        == "ValueError: a picture is a JPEG or PNG; received 0 bytes that begin with b''"
+    )
+    assert len(open_store(tmp_path, "out")) == 12
 
 
 def test_the_verb_refuses_a_folder_that_is_none(tmp_path):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from aoienet import files
 from aoienet.data import photos
 from aoienet.data.pipeline import in_order
 from aoienet.data.stores import Store
@@ -46,7 +47,8 @@ def write(
     there = sorted(out.glob(f"{name}-*.tar"))
     if there:
         raise FileExistsError(f"{there[0]} exists; next: remove the old shards or take another --out or --name.")
-    (out / CLASSES_FILE).write_text("\n".join(store.classes) + "\n", encoding="utf-8")
+    with files.atomic(out / CLASSES_FILE) as part:
+        part.write_text("\n".join(store.classes) + "\n", encoding="utf-8")
     done = Written()
     samples = _samples(store, seed, threads, done, tick)
     digits = max(4, len(str(len(store) // per_shard)))
@@ -99,18 +101,15 @@ def _samples(
 
 def _write_shard(path: Path, samples: list[Sample]) -> int:
     """The tar, then its index; the number of its bytes. Equal samples give equal bytes."""
-    part = path.with_name(f".{path.name}.part")
     entries = []
-    try:
+    with files.atomic(path) as part:
         with tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as tar:
             for sample in samples:
                 start = _add(tar, sample.key + sample.suffix, sample.content)
                 _add(tar, sample.key + ".cls", str(sample.label).encode())
                 entries.append(Entry(sample.key, sample.label, start, len(sample.content)))
-        write_index(path.with_suffix(".index"), entries, part.stat().st_size)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+        with files.atomic(path.with_suffix(".index")) as index:
+            write_index(index, entries, part.stat().st_size)
     return path.stat().st_size
 
 

@@ -86,7 +86,8 @@ def _classes(folder: Path, label_N: np.ndarray) -> tuple[str, ...]:
     path = folder / CLASSES_FILE
     if not path.is_file():
         return tuple(str(i) for i in range(int(label_N.max()) + 1))
-    classes = tuple(path.read_text(encoding="utf-8").split())
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    classes = tuple(line for line in lines if line)
     if label_N.max() >= len(classes):
         raise ValueError(f"{path} names {len(classes)} classes; a shard has the class {label_N.max()}.")
     return classes
@@ -162,11 +163,14 @@ def _members(path: Path, file: BinaryIO) -> Iterator[tuple[str, int, int]]:
 
 
 def _end(path: Path, file: BinaryIO) -> str:
-    """A whole tar ends with a block of zeros."""
+    """A whole tar ends with zeros, a block or more; what comes after them would be passed over in silence."""
     at = file.tell()
     block = file.read(BLOCK)
     if block == bytes(BLOCK):
-        return ""
+        while rest := file.read(1 << 20):
+            if rest.count(0) < len(rest):
+                return f"{path} is damaged: there is data behind the end mark at byte {at:,}"
+        return "" if at else f"{path} is damaged: {file.tell():,} bytes of zeros and no picture"
     return (
         f"{path} is cut short: no end mark at byte {at:,}"
         if len(block) < BLOCK
