@@ -57,6 +57,12 @@ def test_text(call, folders):
     assert "accuracy 0.6667" in answer.stdout and "2 of 3" in answer.stdout and "dark" in answer.stdout
 
 
+def test_a_broken_picture_is_named_and_the_exit_code_says_so(call, folders):
+    (folders / "light" / "broken.png").write_bytes(b"no picture")
+    answer = call("--data", folders)
+    assert answer.exit_code == 2 and "left out: light/broken.png" in answer.stderr and "2 of 3" in answer.stdout
+
+
 def test_wrong_use(call, tmp_path):
     assert call("--data", tmp_path / "none").exit_code == 1
     assert call("--data", tmp_path).exit_code == 1

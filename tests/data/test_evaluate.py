@@ -58,6 +58,33 @@ def test_class_folders(tmp_path):
         evaluate.evaluate(evaluate.Subject(run, ("a", "b")), tmp_path)
 
 
+def test_class_folders_are_read_as_the_training_reads_them(tmp_path):
+    """16 bit by its white level, any depth, hidden and broken files apart; RGB for a network of colours."""
+    for name in ("dark", "light"):
+        (tmp_path / name / "deep").mkdir(parents=True)
+    Image.fromarray(np.full((20, 20), 20 * 257, np.uint16)).save(tmp_path / "dark" / "deep" / "16.png")
+    Image.new("RGB", (20, 20), (0, 0, 90)).save(tmp_path / "dark" / "blue.png")
+    Image.new("RGB", (20, 20), (255, 255, 90)).save(tmp_path / "light" / "yellow.png")
+    (tmp_path / "dark" / "._16.png").write_bytes(b"of another system")
+    (tmp_path / "light" / "broken.png").write_bytes(b"no picture")
+    seen = []
+
+    def run(image):
+        seen.append((image.shape, int(image[0, 0].min())))
+        return np.array([[[128.0 - image.mean(), image.mean() - 128.0]]], np.float32)
+
+    report = evaluate.evaluate(evaluate.Subject(run, ("dark", "light")), tmp_path)
+    assert report["confusion"] == [[2, 0], [0, 1]] and list(report["unreadable"]) == ["light/broken.png"]
+    assert seen == [((20, 20), 10), ((20, 20), 20), ((20, 20), 236)]
+    seen.clear()
+    evaluate.evaluate(evaluate.Subject(run, ("dark", "light"), channels=3), tmp_path)
+    assert seen == [((20, 20, 3), 0), ((20, 20, 3), 20), ((20, 20, 3), 90)]
+    for path in ("dark/deep/16.png", "dark/blue.png", "light/yellow.png"):
+        (tmp_path / path).unlink()
+    with pytest.raises(ValueError, match=r"no picture in .* can be read, the first is \('light/broken.png'"):
+        evaluate.evaluate(evaluate.Subject(run, ("dark", "light")), tmp_path)
+
+
 def test_neu_layout_uses_whole_groups(tmp_path):
     rows = ["image,class,group"]
     for label, c in enumerate(neu_cls.CLASSES):
@@ -73,6 +100,22 @@ def test_neu_layout_uses_whole_groups(tmp_path):
     report = evaluate.evaluate(evaluate.Subject(run, neu_cls.CLASSES), tmp_path)
     assert report["count"] == 12 and report["accuracy"] == 1.0 and report["errors"] == []
     assert evaluate.evaluate(evaluate.Subject(run, neu_cls.CLASSES), tmp_path, "all")["count"] == 60
+
+    path = tmp_path / "images" / "patches" / "patches_3.png"
+    content = path.read_bytes()
+    Image.fromarray(np.zeros((20, 21), np.uint8)).save(path)
+    with pytest.raises(ValueError, match=r"one size, \(20, 20\); received patches_3 \(20, 21\)"):
+        neu_cls.load(tmp_path)
+    path.write_bytes(content[:-30])
+    with pytest.raises(ValueError, match=r"patches_3.png cannot be decoded \(.*\); next: fetch it again"):
+        neu_cls.load(tmp_path)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"patches_3.png is missing; next: bring the whole data set"):
+        neu_cls.load(tmp_path)
+    for table, received in (("image,class\na,patches\n", "'class': 'patches'"), ("image,class,group\n", "no row")):
+        (tmp_path / "groups.csv").write_text(table)
+        with pytest.raises(ValueError, match=f"has the columns image, class .* and group; received .*{received}"):
+            neu_cls.load(tmp_path)
 
 
 def test_no_torch_on_this_side():

@@ -37,10 +37,14 @@ def evaluate_model(
         report = evaluate.evaluate(subject(opened), data, split, split_seed, bar("pictures"))
     report = {"model": model, "data": str(data), **report}
     typer.echo(json.dumps(_finite(report)) if as_json else _text(report))
+    for name, reason in report.get("unreadable", {}).items():
+        typer.echo(f"left out: {name}: {reason}", err=True)
+    if report.get("unreadable"):
+        raise typer.Exit(2)
 
 
 def subject(model: Model) -> Subject:
-    """What evaluation calls: grey pictures in; colour and size as the file's header asks."""
+    """What evaluation calls: grey or RGB pictures in; colour and size as the file's header asks."""
     import numpy as np
     from PIL import Image
 
@@ -49,14 +53,14 @@ def subject(model: Model) -> Subject:
     entry = model.header["input"]
     size = (int(entry["width"]), int(entry["height"]))
 
-    def run(image_HW: np.ndarray) -> np.ndarray:
-        if entry.get("fixed", False) and (image_HW.shape[1], image_HW.shape[0]) != size:
-            image_HW = np.asarray(Image.fromarray(image_HW).resize(size, Image.Resampling.BILINEAR))
-        if entry["channels"] == 3:
-            image_HW = np.repeat(image_HW[:, :, None], 3, axis=2)
-        return np.asarray(model.run(np.ascontiguousarray(image_HW)))
+    def run(image: np.ndarray) -> np.ndarray:
+        if entry.get("fixed", False) and (image.shape[1], image.shape[0]) != size:
+            image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+        if entry["channels"] == 3 and image.ndim == 2:
+            image = np.repeat(image[:, :, None], 3, axis=2)
+        return np.asarray(model.run(np.ascontiguousarray(image)))
 
-    return Subject(run, tuple(model.header["classes"]), model.header.get("scan"))
+    return Subject(run, tuple(model.header["classes"]), model.header.get("scan"), int(entry["channels"]))
 
 
 def _finite(value: Any) -> Any:

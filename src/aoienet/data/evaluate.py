@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from aoienet.data import metrics
-from aoienet.data.datasets import crack_blocks, neu_cls, read_grey
+from aoienet.data.datasets import SUFFIXES, crack_blocks, folders, neu_cls
 from aoienet.familiar import AROUND_PX
 
 Run = Callable[[np.ndarray], np.ndarray]
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The model as evaluation sees it."""
+    """The model as evaluation sees it. `run` takes grey pictures; with three channels those of class folders are RGB."""
 
     run: Run
     classes: tuple[str, ...]
     scan: dict | None = None
+    channels: int = 1
 
 
 def layout(root: Path, classes: Sequence[str]) -> str:
@@ -193,23 +193,37 @@ def _one_block_set(subject: Subject, root: Path, split: str, seed: int, tick: Ca
     return _blocks(subject, _of_set(root, part), f"{part} part of {Path(root).resolve().name}", tick)
 
 
-def _class_files(root: Path, classes: Sequence[str]) -> Iterator[tuple[Path, int]]:
-    for label, name in enumerate(classes):
-        for path in sorted((root / name).glob("**/*")):
-            if path.suffix.lower() in SUFFIXES:
-                yield path, label
+def _class_files(root: Path, classes: Sequence[str]) -> list[tuple[Path, int]]:
+    """The pictures that `aoienet train` would find in these class folders, and their labels."""
+    found = [
+        (path, k)
+        for k, name in enumerate(classes)
+        if (root / name).is_dir()
+        for path in folders.visible_files(root / name)
+    ]
+    return [(path, label) for path, label in found if path.suffix.lower() in SUFFIXES]
 
 
 def _folders(subject: Subject, root: Path, split: str, seed: int, tick: Callable[[int, int], None]) -> dict:
+    """Pictures that cannot be read are left out and stand under `unreadable`."""
     _pick(split, ("all",))
-    files = list(_class_files(root, subject.classes))
+    files = _class_files(root, subject.classes)
     if not files:
-        raise ValueError(f"no picture in the class folders of {root}")
-    truth, predicted = [], []
-    for path, label in files:
-        predicted.append(_class(subject, read_grey(path)))
-        truth.append(label)
-        tick(len(truth), len(files))
+        raise ValueError(f"no picture ({', '.join(SUFFIXES)}) in the class folders of {root}")
+    truth: list[int] = []
+    predicted: list[int] = []
+    unreadable: dict[str, str] = {}
+    for count, (path, label) in enumerate(files, 1):
+        try:
+            image, _ = folders.read_picture(path, subject.channels)
+        except Exception as error:  # Pillow raises many kinds on a broken file; one picture must not end the work
+            unreadable[path.relative_to(root).as_posix()] = f"{type(error).__name__}: {error}"
+        else:
+            predicted.append(_class(subject, image))
+            truth.append(label)
+        tick(count, len(files))
+    if not truth:
+        raise ValueError(f"no picture in {root} can be read, the first is {next(iter(unreadable.items()))}")
     report = metrics.classification_report(np.array(truth), np.array(predicted), subject.classes)
-    report["split"] = f"all {len(files)} pictures of the class folders"
-    return report
+    report["split"] = f"all {len(truth)} pictures of the class folders"
+    return report | {"unreadable": unreadable}

@@ -12,6 +12,8 @@ from types import ModuleType
 
 import numpy as np
 
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")  # of pictures in class folders
+
 
 def names() -> list[str]:
     """The data sets that exist."""
@@ -28,15 +30,18 @@ def get(name: str) -> ModuleType:
 
 
 def read_grey(path: Path) -> np.ndarray:
-    """One picture as 8-bit grey."""
+    """One picture of a known set, 8 bits per sample, as grey. Raises ValueError, FileNotFoundError: what cannot be read, by name."""
     from PIL import Image
 
     from aoienet.data.transform import to_grey
 
-    with Image.open(path) as picture:
-        if picture.mode == "L":
-            return np.array(picture)
-        return to_grey(np.array(picture.convert("RGB")))
+    try:
+        with Image.open(path) as picture:
+            return np.array(picture) if picture.mode == "L" else to_grey(np.array(picture.convert("RGB")))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path} is missing; next: bring the whole data set") from error
+    except Exception as error:  # Pillow raises many kinds on a broken file, most of them without its name
+        raise ValueError(f"{path} cannot be decoded ({error}); next: fetch it again") from error
 
 
 def folder(root: Path, *parts: str) -> Path:

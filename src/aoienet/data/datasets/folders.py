@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from aoienet.data import duplicates, splits
-from aoienet.data.datasets import digest, neu_cls
-from aoienet.data.evaluate import SUFFIXES
+from aoienet.data.datasets import SUFFIXES, digest, neu_cls
 from aoienet.data.transform import to_grey
 
 NAME = "folders"
@@ -133,7 +132,7 @@ def find(root: Path) -> Found:
         unknown = [f.name for f in _folders(base) if f.name not in classes]
         if unknown:
             raise ValueError(f"{base} has class folders that train/ has not: {', '.join(unknown)}.")
-        for path in _visible_files(base):
+        for path in visible_files(base):
             name, inside = path.relative_to(root).as_posix(), path.relative_to(base).parts
             if path.suffix.lower() in SUFFIXES and len(inside) > 1:
                 number = PARTS.index(part) if part else -1
@@ -148,7 +147,7 @@ def _folders(base: Path) -> list[Path]:
     return sorted(p for p in base.iterdir() if p.is_dir() and not p.name.startswith((".", "__MACOSX")))
 
 
-def _visible_files(base: Path) -> list[Path]:
+def visible_files(base: Path) -> list[Path]:
     """Files directly in `base` and at any depth below its folders."""
     found = [p for p in base.iterdir() if p.is_file()]
     found += [p for folder in _folders(base) for p in folder.glob("**/*") if p.is_file()]
@@ -202,8 +201,10 @@ def _check_test(part_N: np.ndarray, distinct: int) -> None:
 # --- pictures ---------------------------------------------------------------------------------------------------------
 
 
-def read_picture(path: Path) -> tuple[np.ndarray, str]:
-    """8-bit grey HW as `aoienet classify` sees it (upright, alpha dropped, 16 bit by its white level), and the stored mode.
+def read_picture(path: Path, channels: int = 1) -> tuple[np.ndarray, str]:
+    """8 bits as `aoienet classify` sees them (upright, alpha dropped, 16 bit by its white level), and the stored mode.
+
+    Returns   grey [H, W] of one channel, RGB [H, W, 3] of three.
 
     Raises    ValueError: samples that are no unsigned integers of up to 16 bits, a side below LEAST_PX; Pillow's errors.
     """
@@ -213,18 +214,20 @@ def read_picture(path: Path) -> tuple[np.ndarray, str]:
         tags, mode, kind = getattr(picture, "tag_v2", {}), picture.mode, picture.format
         upright = ImageOps.exif_transpose(picture)
     if mode.startswith("I;16") or (mode == "I" and kind == "PNG"):
-        grey = _eight_bit(np.asarray(upright), tags)
+        pixels = _eight_bit(np.asarray(upright), tags)
     elif mode in ("I", "F"):
         raise ValueError(f"samples are unsigned integers of 1 to 16 bits; received Pillow mode {mode}; save it so.")
     elif mode in ("1", "L", "LA"):
-        grey = np.array(upright.convert("L"))
+        pixels = np.array(upright.convert("L"))
     else:  # by way of RGBA, as a palette may hold transparency
-        grey = to_grey(np.asarray(upright.convert("RGBA" if mode in ("P", "PA") else "RGB").convert("RGB")))
-    if min(grey.shape) < LEAST_PX:
+        pixels = np.asarray(upright.convert("RGBA" if mode in ("P", "PA") else "RGB").convert("RGB"))
+    if min(pixels.shape[:2]) < LEAST_PX:
         raise ValueError(
-            f"a picture has {LEAST_PX} px or more on both sides; received {grey.shape[1]}x{grey.shape[0]}."
+            f"a picture has {LEAST_PX} px or more on both sides; received {pixels.shape[1]}x{pixels.shape[0]}."
         )
-    return grey, mode
+    if channels == 3:
+        return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2), mode
+    return to_grey(pixels), mode
 
 
 def _eight_bit(values_HW: np.ndarray, tags: dict) -> np.ndarray:
@@ -381,6 +384,6 @@ def _duplicate_lines(report: dict) -> list[str]:
     if d["largest_group"] > max(10, count // 10):
         lines.append(
             f"one group holds {d['largest_group']} of {count} pictures: if they only look alike (same fixture), raise "
-            "the limit with -o duplicate_correlation=0.99"
+            "the limit with -o data.duplicate_correlation=0.99"
         )
     return lines

@@ -84,11 +84,16 @@ def few(labels_N: np.ndarray, groups_N: np.ndarray, per_class: int, seed: int) -
 def load(root: Path, split: Split = Split()) -> NeuCls:
     """The set under root/neu_cls (or root itself)."""
     base = Path(root) if (Path(root) / "groups.csv").is_file() else folder(root, "neu_cls")
-    with open(base / "groups.csv", newline="", encoding="utf-8") as f:
-        rows = [r for r in csv.DictReader(f) if r["image"] not in DROPPED]
+    rows = read_rows(base / "groups.csv")
     labels = [CLASSES.index(r["class"]) for r in rows]
     parts = part(labels, [r["group"] for r in rows], split)
-    images = np.stack([read_grey(base / "images" / r["class"] / f"{r['image']}.png") for r in rows])
+    pictures = [read_grey(base / "images" / r["class"] / f"{r['image']}.png") for r in rows]
+    other = [f"{r['image']} {p.shape}" for r, p in zip(rows, pictures, strict=True) if p.shape != pictures[0].shape]
+    if other:
+        raise ValueError(
+            f"all pictures of {base} have one size, {pictures[0].shape}; received {other[0]}; fetch it again"
+        )
+    images = np.stack(pictures)
     counts = [int((parts == p).sum()) for p in range(4)]
     how = f"{split.per_class} per class" if split.per_class else f"{split.kind} stratified {shares(split)}"
     text = (
@@ -99,6 +104,22 @@ def load(root: Path, split: Split = Split()) -> NeuCls:
     names = tuple(r["image"] for r in rows)
     hashed = digest([images, np.array(labels), parts])
     return NeuCls(names, images, np.array(labels), parts, text, hashed)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """image, class and group of every picture but the dropped ones. Raises FileNotFoundError; ValueError: another table."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is missing: it names class and group of every picture; next: bring the whole set"
+        )
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [r for r in csv.DictReader(file) if r.get("image") not in DROPPED]
+    wrong = [r for r in rows if None in (r.get("image"), r.get("group")) or r.get("class") not in CLASSES]
+    if wrong or not rows:
+        raise ValueError(
+            f"{path} has the columns image, class ({', '.join(CLASSES)}) and group; received {wrong[0] if wrong else 'no row'}"
+        )
+    return rows
 
 
 def shares(split: Split) -> str:
