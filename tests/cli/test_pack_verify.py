@@ -1,6 +1,7 @@
 """pack and verify on a run folder with an untrained network: the chain's joint, without a data set."""
 
 import json
+import resource
 
 import numpy as np
 import pytest
@@ -116,6 +117,21 @@ def test_verify_of_another_run_fails_with_exit_code_2_and_names_the_layer(run_fo
     answer = call("verify", out, run_folder, "--blocks", 49, "--full", 1)
     assert answer.exit_code == 2
     assert "FAILED first in value" in answer.output and "units.1.layers.0.planes" in answer.output
+
+
+def test_pack_onto_a_full_disk_and_into_no_folder_says_so_and_leaves_nothing(run_folder, tmp_path):
+    out = tmp_path / "packed"
+    out.mkdir()
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, unlimited[1]))
+    try:
+        answer = call("pack", run_folder, "-o", out / "m.aoie")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert answer.exit_code == 1 and "m.aoie: File too large; next: -o with a file in a folder" in answer.stderr
+    assert not list(out.iterdir())
+    answer = call("pack", run_folder, "-o", tmp_path / "none" / "m.aoie")
+    assert answer.exit_code == 1 and "none/m.aoie: No such file or directory; next: -o" in answer.stderr
 
 
 def test_pack_of_a_missing_run_says_so(tmp_path):

@@ -54,6 +54,15 @@ def test_the_stored_recipe_has_the_classes_of_the_folders(run):
     assert info["classes"] == sorted(CLASSES) and net.num_classes == 3
 
 
+def test_what_the_report_advises_is_a_field_of_the_recipe(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for i in range(12):
+            Image.fromarray(picture(0, 0) if name == "a" else picture(2, i)).save(tmp_path / name / f"{i:02d}.png")
+    (line,) = (t for t in folders.load(tmp_path, 0, (64, 64)).report["summary"] if "one group holds" in t)
+    assert recipes.get("folder", [line.split("-o ")[1]]).data.duplicate_correlation == 0.99
+
+
 def test_the_run_has_a_data_report_and_says_what_matters(run):
     out, answer = run
     report = json.loads((out / "data_report.json").read_text(encoding="utf-8"))

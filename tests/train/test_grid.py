@@ -120,6 +120,9 @@ def test_a_stopped_study_goes_on_and_a_row_that_diverges_is_told(root, tmp_path,
     assert answer.exit_code == 2 and json.loads(answer.stdout)["failures"] == [
         "optim.lr=0.002, seed 0: the loss is nan"
     ]
+    answer = ablate(root, tmp_path / "none", *words)  # of which no row was ever finished
+    assert answer.exit_code == 2 and [line["n"] for line in json.loads(answer.stdout)["table"]] == [0, 0]
+    assert "| optim.lr=0.001 |  |  | 0 |" in (tmp_path / "none" / "table.md").read_text()
 
 
 @pytest.mark.parametrize(

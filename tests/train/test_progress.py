@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import resource
 import struct
 
 import pytest
@@ -73,6 +74,19 @@ def test_plots_are_pictures(run):
 )
 def test_numbers_are_drawn_where_they_belong(key, panel):
     assert plots.panel_of(key) == panel
+
+
+def test_a_full_disk_is_named_and_leaves_the_old_picture(run, tmp_path):
+    path = tmp_path / "confusion.png"
+    path.write_bytes(b"before")
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, unlimited[1]))
+    try:
+        with pytest.raises(OSError, match=r"confusion\.png needs [\d,]+ bytes .* make room, then start again"):
+            plots.confusion([[3, 1], [2, 2]], ("dark", "bright"), path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert [p.name for p in tmp_path.iterdir()] == ["confusion.png"] and path.read_bytes() == b"before"
 
 
 def test_a_float_network_has_no_layers_to_draw(tmp_path):

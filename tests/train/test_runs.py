@@ -61,6 +61,10 @@ def test_verb_names_what_is_wrong(tmp_path):
     assert answer.exit_code == 1 and "did you mean 'neu_best'" in answer.output
     answer = CliRunner().invoke(app, [*words, "neu_best", "-o", "epochs=1"])
     assert answer.exit_code == 1 and "is missing" in answer.output
+    answer = CliRunner().invoke(app, [*words[:-1], "--config", str(tmp_path / "r.toml")])
+    assert answer.exit_code == 1 and "r.toml is missing; --config names a recipe.toml" in answer.output
+    answer = CliRunner().invoke(app, [*words, "neu_best", "--threads", "-3"])
+    assert isinstance(answer.exception, SystemExit) and answer.exit_code and "--threads" in answer.output
 
 
 @pytest.fixture
@@ -108,6 +112,30 @@ def test_cut_and_foreign_checkpoints_are_refused_in_words(tmp_path, saved, capsy
         with pytest.raises(ValueError, match="another program wrote it"):
             runs.read_checkpoint(tmp_path)
     assert "executed" not in capsys.readouterr().out
+
+
+def test_a_checkpoint_with_a_wrong_bit_is_refused(tmp_path, saved):
+    """A weight of another value would train, pack and classify, and nobody would see it."""
+    path = tmp_path / "checkpoint.pt"
+    content = bytearray(path.read_bytes())
+    at = content.index(saved["state"]["w"].numpy().tobytes())
+    content[at + 37] ^= 8
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"checkpoint\.pt is damaged: the checksum of .* differs; .* restore the file"):
+        runs.read_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["result.json", "report.html", "metrics.csv", "curves.png"])
+def test_a_new_run_writes_over_no_files_of_another(tmp_path, name):
+    assert loop.read_saved(tmp_path / "new", False) is None and loop.read_saved(tmp_path, False) is None
+    (tmp_path / "recipe.json").write_text("{}")  # stopped before its first checkpoint
+    (tmp_path / "train.log").write_text("")
+    assert loop.read_saved(tmp_path, False) is None
+    (tmp_path / name).write_text("of a scan")
+    with pytest.raises(FileExistsError, match=f"holds {name} of another run and no checkpoint; give another --out"):
+        loop.read_saved(tmp_path, False)
+    with pytest.raises(FileExistsError, match=f"received the file .*{name}; give another --out"):
+        loop.read_saved(tmp_path / name, False)
 
 
 def test_weights_of_another_network_are_refused_by_name(tmp_path, saved):

@@ -55,6 +55,12 @@ def test_sgd_has_momentum_and_adamw_is_the_default():
         (["finish.ema=1.5", "finish.bn_batches=1"], "finish.ema must lie in 0..1"),
         (["optim.kind=lion"], "unknown optim.kind 'lion'"),
         (["distill.temperature=0"], "distill.temperature must be positive"),
+        (["optim.lr=inf"], "optim.lr must be a number of 0 or more, got inf"),
+        (["data.limit=-5"], "data.limit must be a number of 0 or more, got -5"),
+        (["seed=-1"], "seed must be a number of 0 or more, got -1"),
+        (["seed=4294967296"], "seed must be less than 2.32, got 4294967296"),
+        (["label_smoothing=1.5"], "label_smoothing must lie in 0..1"),
+        (["data.val_fraction=2"], "data.val_fraction must lie in 0..1"),
     ],
 )
 def test_contradictions_are_refused_in_words(overrides, words):

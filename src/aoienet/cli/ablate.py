@@ -29,7 +29,7 @@ def ablate(
     seeds: Annotated[int, typer.Option(help="Runs per row: seeds 0, 1, ...", min=1)] = 3,
     measure: Annotated[str, typer.Option(help="Number of result.json that counts, dotted.")] = "accuracy",
     teacher: Annotated[str, typer.Option(help="Run folder of a teacher, for the rows of tricks with one.")] = "",
-    threads: Annotated[int | None, typer.Option(help="Threads of PyTorch.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads of PyTorch.", min=1)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The table as one JSON document.")] = False,
 ) -> None:
     """Train every row with every seed; finished runs are read, broken ones resumed. Call it again to go on."""
@@ -61,16 +61,16 @@ def ablate(
         raise typer.Exit(130) from None
     except (ValueError, OSError) as error:
         fail(str(error))
-    show(table, failures, as_json, runs.finite)
+    show(table, failures, as_json, runs.finite, study.number)
     typer.echo(str(out / "table.md"), err=True)
     if failures:
         raise typer.Exit(2)
 
 
-def show(table, failures, as_json, finite) -> None:  # type: ignore[no-untyped-def]
+def show(table, failures, as_json, finite, number) -> None:  # type: ignore[no-untyped-def]
     """On stdout."""
     if as_json:
         typer.echo(json.dumps({"table": finite(table), "failures": failures}))
         return
     header = ["row", "n", "mean", "sd", "to_first"]
-    print_table(header, [[f"{v:.4f}" if isinstance(v, float) else v for v in (r[k] for k in header)] for r in table])
+    print_table(header, [[number(v) if isinstance(v, float) else v for v in (r[k] for k in header)] for r in table])

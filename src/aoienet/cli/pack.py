@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from aoienet.cli._common import fail
+from aoienet import files
+from aoienet.cli._common import fail, wrong_use_is_exit_1
 
 
 def register(app: typer.Typer) -> None:
@@ -31,10 +32,11 @@ def pack(
         from aoienet.train import load_run
     except ModuleNotFoundError as error:
         fail(f'pack needs PyTorch ({error.name} is missing): pip install "aoienet[train]"')
-    try:
+    with wrong_use_is_exit_1(ValueError, OSError):
         net, info = load_run(run)
-        name = name or out.stem
-        masks = info["model_name"] in NAMES
+    name = name or out.stem
+    masks = info["model_name"] in NAMES
+    try:
         if masks:
             segment.write(net, info, out, name)
         else:
@@ -44,9 +46,12 @@ def pack(
         digest = hashlib.sha256(content).hexdigest()
         if info["result"]:
             text = segment.card(net, info, name, content) if masks else card.card(header, len(content), digest)
-            out.with_suffix(".md").write_text(text, encoding="utf-8")
-    except (ValueError, OSError) as error:
+            with files.atomic(out.with_suffix(".md")) as part:
+                part.write_text(text, encoding="utf-8")
+    except ValueError as error:
         fail(str(error))
+    except OSError as error:
+        fail(f"cannot write {out}: {error.strerror}; next: -o with a file in a folder that is there and has room")
     if not info["result"]:
         typer.echo(
             "note: the run has no result.json; no card was written. Finish it with aoienet train --resume.", err=True

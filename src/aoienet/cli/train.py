@@ -30,7 +30,7 @@ def train(
     override: Annotated[list[str] | None, typer.Option("-o", "--override", help="key=value of the recipe.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, order and augmentation.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint, bit by bit.")] = False,
-    threads: Annotated[int | None, typer.Option(help="Threads of PyTorch.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads of PyTorch.", min=1)] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write OUT/tensorboard too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON document.")] = False,
 ) -> None:

@@ -175,8 +175,8 @@ def carry_out(study: Study, data: Path, out: Path, command: str, say: Say) -> tu
         except FloatingPointError as error:
             failures.append(f"{row.name}, seed {seed}: {error}")
             say(failures[-1])
-            continue
-        found.setdefault(row.name, {})[seed] = value_at(result, study.measure)
+        else:
+            found.setdefault(row.name, {})[seed] = value_at(result, study.measure)
         table = lines(study.rows, found)
         write_tables(out, f"{study.measure} of {len(study.rows)} rows", study.notes(command), table)
     return table, failures

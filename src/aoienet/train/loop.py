@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 
+from aoienet import files
 from aoienet.nn.conv import BinaryConv2d
 from aoienet.train import networks, plots, ranks, report, runs, show, watch
 from aoienet.train.distill import open_teacher
@@ -31,6 +32,10 @@ from aoienet.train.tasks import Batch, open_task, still_jobs
 
 DRAW_SECONDS = 60.0  # between two drawings of the curves; the last ones are drawn at the end
 CHECKPOINT_SECONDS = 120.0  # at most this much work is lost, apart from the one after every epoch
+
+
+# of a run folder; a run that has not reached a checkpoint has none of them, and begins again in the same folder
+AFTER_A_CHECKPOINT = ("result.json", "report.html", "metrics.jsonl", "metrics.csv", *report.PICTURES)
 
 
 def prefetch(jobs: Sequence[Callable[[], Batch]], workers: int) -> Iterator[Batch]:
@@ -287,7 +292,7 @@ def train(
         restore(run, saved)
     run.about = about(run, command)
     if ranks.first():
-        out.mkdir(parents=True, exist_ok=True)
+        files.open_folder(out, overwrite=True)
     report_data(run, say)
     runs.write_json(out / "recipe.json", run.about)
     runs.write_atomic(out / "recipe.toml", to_toml(run.recipe).encode())
@@ -304,10 +309,17 @@ def train(
 
 
 def read_saved(out: Path, resume: bool) -> dict | None:
-    """The checkpoint to go on from; None for a new run."""
-    if not resume and (out / "checkpoint.pt").exists():
+    """The checkpoint to go on from; None for a new run. Raises FileExistsError where a new run would write over another's files."""
+    if resume:
+        return runs.read_checkpoint(out)
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"the run folder must be a folder; received the file {out}; give another --out")
+    if (out / "checkpoint.pt").exists():
         raise FileExistsError(f"{out} holds a run; use --resume or another --out")
-    return runs.read_checkpoint(out) if resume else None
+    held = [name for name in AFTER_A_CHECKPOINT if (out / name).exists()]
+    if held:
+        raise FileExistsError(f"{out} holds {', '.join(held)} of another run and no checkpoint; give another --out")
+    return None
 
 
 def about(run: Run, command: str) -> dict:

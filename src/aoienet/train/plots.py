@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from aoienet.train import runs
 
 # panel -> the numbers of a row of the metrics that belong there, by a part of their names
 PANELS = {
@@ -19,9 +21,9 @@ PANELS = {
 
 
 def _save(figure: Any, path: Path) -> None:
-    part = path.with_name(f".{path.name}.part")
-    figure.savefig(part, format="png", dpi=110)
-    os.replace(part, path)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=110)
+    runs.write_atomic(path, content.getvalue())
 
 
 def _figure(width: float, height: float) -> Any:

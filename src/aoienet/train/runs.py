@@ -13,6 +13,7 @@ import platform
 import random
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ UNREADABLE = (
     TypeError,
     AttributeError,
     pickle.UnpicklingError,
+    zipfile.BadZipFile,
 )
 
 
@@ -61,7 +63,8 @@ def write_atomic(path: Path, content: bytes) -> None:
         text = (
             f"{path} needs {len(content):,} bytes and could not be written ({error.strerror}; {free:,} bytes are free)"
         )
-        raise OSError(error.errno, f"{text}; what stood there before is whole: make room, then --resume") from error
+        again = "--resume" if (path.parent / "checkpoint.pt").is_file() else "start again"
+        raise OSError(error.errno, f"{text}; what stood there before is whole: make room, then {again}") from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -139,7 +142,7 @@ def save_checkpoint(out: Path, document: dict) -> None:
 def read_checkpoint(out: Path) -> dict:
     """checkpoint.pt of a run folder; no code in it is executed.
 
-    Raises    FileNotFoundError; ValueError: cut short, of another program, or of a newer version.
+    Raises    FileNotFoundError; ValueError: cut short, damaged, of another program, or of a newer version.
     """
     path = Path(out) / "checkpoint.pt"
     if not path.is_file():
@@ -150,9 +153,12 @@ def read_checkpoint(out: Path) -> dict:
     wrong = f"{path} ({len(content):,} bytes) is not a whole checkpoint of aoienet train"
     advice = "it was cut short or another program wrote it; restore the file, or train again into another --out"
     try:
+        damaged = zipfile.ZipFile(io.BytesIO(content)).testzip()  # torch.load compares no checksum
         saved = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except UNREADABLE as error:
         raise ValueError(f"{wrong}: {advice}") from error
+    if damaged is not None:
+        raise ValueError(f"{path} is damaged: the checksum of {damaged} differs; {advice}")
     missing = [key for key in NEEDED if not isinstance(saved, dict) or key not in saved]
     version = 1 if len(missing) == len(NEEDED) else saved.get("version", 1)
     if isinstance(version, int) and version > CHECKPOINT_VERSION:

@@ -63,6 +63,8 @@ def to_toml(recipe: Recipe) -> str:
 
 def read_toml(path: Path) -> Recipe:
     """The recipe that `to_toml` wrote, or that a person did. Raises ValueError: no TOML, unknown keys, values of another type."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; --config names a recipe.toml, as every run folder has one")
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

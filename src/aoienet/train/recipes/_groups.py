@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,12 @@ CHOICES = {
     "optim.schedule": ("cosine", "linear", "drops"),
     "input.kind": ("standardize", "pixels"),
 }
+
+
+SHARES = (
+    *("distill.weight", "finish.ema", "augment.cutmix", "augment.whole_share", "label_smoothing"),
+    *("data.val_fraction", "data.test_fraction"),
+)
 
 
 @dataclass(frozen=True)
@@ -224,9 +231,15 @@ def check(recipe: Recipe) -> None:
     for key, choices in CHOICES.items():
         if values[key] not in choices:
             raise ValueError(f"unknown {key} {values[key]!r}{hint(values[key], choices)}")
-    for key in ("distill.weight", "finish.ema", "augment.cutmix", "augment.whole_share"):
+    for key in SHARES:
         if not 0 <= values[key] <= 1:
             raise ValueError(f"{key} must lie in 0..1, got {values[key]}")
+    for key, value in values.items():
+        # the values of bits and of padding may be negative
+        if isinstance(value, (int, float)) and not key.startswith("net.") and not 0 <= value < math.inf:
+            raise ValueError(f"{key} must be a number of 0 or more, got {value}")
+    if not recipe.seed < 1 << 32:
+        raise ValueError(f"seed must be less than 2^32, got {recipe.seed}")
     check_steps(recipe)
 
 
