@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,7 +186,7 @@ def main() -> None:
     if args.draws < 1 or args.threads < 1:
         parser().error(f"--draws and --threads are at least 1; received {args.draws} and {args.threads}")
     torch.set_num_threads(args.threads)
-    command = "python benchmarks/neu.py " + " ".join(sys.argv[1:])
+    command = "python benchmarks/neu.py " + shlex.join(sys.argv[1:])
     try:
         print(table(study(args, command), command))
     except (ValueError, OSError, FloatingPointError) as error:

@@ -74,6 +74,12 @@ def test_the_run_has_a_data_report_and_says_what_matters(run):
         assert words in answer.stderr
 
 
+def test_the_page_warns_of_what_is_wrong_with_the_data(run):
+    page = (run[0] / "report.html").read_text(encoding="utf-8")
+    assert "lines down: 14 train, 2 val, 4 test, weight" in page
+    assert "warning: 1 unreadable pictures left out, the first is spots/broken.png" in page
+
+
 def test_the_result_is_a_report_of_the_test_part(run):
     result = json.loads((run[0] / "result.json").read_text(encoding="utf-8"))
     assert result["count"] == 8 and result["classes"] == sorted(CLASSES)

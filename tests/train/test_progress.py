@@ -39,6 +39,9 @@ class Reported(Toy):
             "count": 8,
             "per_class": {"dark": row, "bright": row},
             "confusion": [[3, 1], [2, 2]],
+            "top5": {"value": 0.5, "count": 4, "of": 8, "interval95": [0.157, 0.843]},
+            "test": {"walls": {"f1": 0.7125, "pictures": 3}},
+            "broken": {"a.jpg": "cut"},
         }
 
 
@@ -101,6 +104,8 @@ def test_the_page_is_whole_without_network_or_other_files(run):
     assert not re.search(r"(src|href)=\"(?!data:)", page) and "http" not in page
     for words in ("62.50 %", "25.00 to 90.00 %", "3 of 3 epochs", "bright", "[optim]", "lr = 0.02", "weight_flips"):
         assert words in page
+    assert "<td>top5</td><td>0.5000 (0.1570 to 0.8430), 4 of 8</td>" in page
+    assert "<td>test.walls.f1</td><td>0.7125</td>" in page and "1 broken pictures were left out" in page
 
 
 def test_the_page_of_an_unfinished_run_says_so_and_names_are_escaped(run, tmp_path):

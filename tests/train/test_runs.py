@@ -2,6 +2,8 @@
 
 import math
 import pickle
+import shlex
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from typer.testing import CliRunner
 torch = pytest.importorskip("torch")
 
 from aoienet.cli import train as verb  # noqa: E402
+from aoienet.cli._common import own_command  # noqa: E402
 from aoienet.train import load_run, loop, networks, recipes, runs  # noqa: E402
 
 
@@ -154,6 +157,25 @@ def test_a_recipe_of_a_newer_program_is_refused_and_of_an_older_one_read():
         recipes.recipe_from(document | {"data": document["data"] | {"from_the_future": 1}})
     older = document | {"data": {k: v for k, v in document["data"].items() if k != "workers"}}
     assert recipes.recipe_from({k: v for k, v in older.items() if k != "bf16"}) == recipes.get("neu_best")
+
+
+def test_the_stored_command_can_be_pasted_into_a_shell(monkeypatch):
+    words = [
+        "train",
+        "--data",
+        "my pictures",
+        "-o",
+        "data.train=x-{0000..0002}.tar",
+        "--resume",
+        "-g",
+        "optim.lr=1e-3|1e-4",
+    ]
+    monkeypatch.setattr(sys, "argv", ["aoienet", *words])
+    command = own_command("--resume")
+    assert shlex.split(command) == ["aoienet", *(w for w in words if w != "--resume")] and "'my pictures'" in command
+    monkeypatch.setenv("WORLD_SIZE", "16")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "8")
+    assert own_command().startswith("torchrun --nnodes 2 --nproc-per-node 8 -m aoienet train --data 'my pictures'")
 
 
 @pytest.mark.parametrize("kept", [True, False])

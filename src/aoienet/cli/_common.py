@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -18,6 +19,17 @@ def fail(message: str, code: int = 1) -> NoReturn:
     """One line on stderr, then leave."""
     print(f"error: {message}", file=sys.stderr)
     raise typer.Exit(code)
+
+
+def own_command(*without: str) -> str:
+    """The command that this process was started with, to be pasted into a shell again; that of torchrun where it is one of several."""
+    words = [word for word in sys.argv[1:] if word not in without]
+    world, here = int(os.environ.get("WORLD_SIZE", "1")), os.environ.get("LOCAL_WORLD_SIZE", "1")
+    if world == 1:
+        return shlex.join(["aoienet", *words])
+    return shlex.join(
+        ["torchrun", "--nnodes", str(world // int(here)), "--nproc-per-node", here, "-m", "aoienet", *words]
+    )
 
 
 @contextlib.contextmanager

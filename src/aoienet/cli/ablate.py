@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aoienet.cli._common import fail, print_table
+from aoienet.cli._common import fail, own_command, print_table
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +43,7 @@ def ablate(
         fail(f'ablate needs PyTorch ({error.name} is missing): pip install "aoienet[train]"')
     if threads:
         torch.set_num_threads(threads)
-    command = "aoienet " + " ".join(sys.argv[1:])
+    command = own_command()
     try:
         base = recipes.get(recipe, list(override or []))
         if (preset is None) == (not grid):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from aoienet.cli._common import own_command
 
 if TYPE_CHECKING:
     from aoienet.train.recipes import Recipe
@@ -49,7 +50,7 @@ def train(
         torch.set_num_threads(threads)
     words = list(override or []) + ([f"seed={seed}"] if seed is not None else [])
     # the command that gives the same run from nothing: a resumed run is the same bit by bit
-    command = "aoienet " + " ".join(word for word in sys.argv[1:] if word != "--resume")
+    command = own_command("--resume")
     try:
         made = chosen(recipe, config, words)
         with ranks.joined(made.device):

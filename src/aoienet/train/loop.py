@@ -234,7 +234,8 @@ def draw(run: Run, result: dict | None) -> None:
     plots.layers(run.history, run.out / "layers.png")
     if result is not None and "confusion" in result:
         plots.confusion(result["confusion"], run.recipe.classes, run.out / "confusion.png")
-    report.write(run.out, run.recipe, run.history, run.about, result)
+    found = getattr(run.task, "data_report", None)
+    report.write(run.out, run.recipe, run.history, run.about, result, found["summary"] if found is not None else ())
 
 
 def check_device(device: str) -> None:

@@ -20,6 +20,9 @@ PANELS = {
 }
 
 
+MOST_NAMED = 8  # lines of a panel; a legend of more hides them
+
+
 def _save(figure: Any, path: Path) -> None:
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=110)
@@ -37,9 +40,10 @@ def _figure(width: float, height: float) -> Any:
 
 def _panel(axis: Any, title: str) -> None:
     axis.set_xlabel("epoch")
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.set_title(title)
     axis.grid(alpha=0.3)
-    if axis.lines:
+    if 0 < len(axis.lines) <= MOST_NAMED:
         axis.legend(fontsize=7)
 
 
@@ -74,9 +78,7 @@ def layers(history: list[dict], path: Path) -> bool:
             values = [row["layers"].get(name, {}).get(key, np.nan) for row in rows]
             weights = name.endswith("conv")
             axis.plot([row["epoch"] for row in rows], values, "--" if weights else "-", label=name, linewidth=1)
-        axis.set_xlabel("epoch")
-        axis.set_title(f"{key} (weights dashed)" if key != "plane_distance" else "distance of the planes")
-        axis.grid(alpha=0.3)
+        _panel(axis, f"{key} (weights dashed)" if key != "plane_distance" else "distance of the planes")
     _save(figure, path)
     return True
 

@@ -206,6 +206,7 @@ def environment() -> dict:
         "torch": str(torch.__version__),
         "numpy": np.__version__,
         "machine": platform.machine(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "threads": torch.get_num_threads(),
         "processes": ranks.world(),
     }
