@@ -35,10 +35,14 @@ def added(request, tmp_path, monkeypatch):
     (tmp_path / file.name).write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1])
     root = importlib.import_module(f"aoienet.{package}")
     monkeypatch.setattr(root, "__path__", [*root.__path__, str(tmp_path)])
+    module = f"aoienet.{package}.{file.stem}"
+    own = sys.modules.pop(module, None)  # of a reader who really made the file
     parts.known.cache_clear()
     yield file.stem, parts.find(package, file.stem)
     parts.known.cache_clear()
-    del sys.modules[f"aoienet.{package}.{file.stem}"]
+    del sys.modules[module]
+    if own is not None:
+        sys.modules[module] = own
 
 
 def contract(groups) -> list:
