@@ -13,6 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from aoienet.cli import app
+from aoienet.train import recipes
 from aoienet.train.seeds import Launcher, summary, values
 
 # a "training" that notes when it runs, and ends, fails or waits as its seed says
@@ -106,6 +107,18 @@ def test_wrong_words_are_found_before_anything_starts(tmp_path):
     words = ["seeds", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--recipe", "neu_paper", "-o", "lr=1"]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 1 and "optim.lr" in result.stderr and not (tmp_path / "out").exists()
+
+
+def test_finished_seeds_of_another_recipe_are_no_result(tmp_path):
+    """A finished run is read and not trained again: of another recipe its numbers would be taken for those of this one."""
+    folder = tmp_path / "seed-1"
+    folder.mkdir()
+    stored = recipes.recipe_dict(recipes.get("folder", ["seed=1", "epochs=3"])) | {"classes": ["a", "b"]}
+    (folder / "result.json").write_text(json.dumps({"recipe": stored, "accuracy": 0.75}))
+    command = ["seeds", "--data", str(tmp_path), "--out", str(tmp_path), "--recipe", "folder", "--seeds", "2", "-o"]
+    result = CliRunner().invoke(app, [*command, "epochs=4"])
+    assert result.exit_code == 1 and "seed-1/result.json: another recipe" in result.stderr
+    assert "epochs: 3 before, 4 now" in result.stderr and [p.name for p in tmp_path.iterdir()] == ["seed-1"]
 
 
 @pytest.mark.slow

@@ -29,10 +29,12 @@ def seeds(
     """Train a recipe with several seeds; call it again to go on. Prints mean and standard deviation over the seeds."""
     from aoienet.cli._common import fail, print_table
     from aoienet.train import recipes
-    from aoienet.train.seeds import Launcher, summary, values
+    from aoienet.train.seeds import Launcher, stored_result, summary, values
 
     try:
-        recipes.get(recipe, list(override or []))  # wrong words are found before anything starts
+        made = recipes.get(recipe, list(override or []))  # wrong words are found before anything starts
+        for seed in range(count):
+            stored_result(recipes.override(made, [f"seed={seed}"]), out / f"seed-{seed}")  # and runs of another recipe
         words = ["--recipe", recipe, "--data", str(data), "--threads", str(threads)]
         words += [word for item in override or [] for word in ("-o", item)]
         launcher = Launcher(words, out, at_once, lambda text: print(text, file=sys.stderr, flush=True))
@@ -47,7 +49,7 @@ def seeds(
     if as_json:
         typer.echo(json.dumps({"measure": measure, **table, "seeds": found, "failed": launcher.failed}))
     else:
-        numbers = [f"{v:.4f}" if isinstance(v, float) else v for v in table.values()]
+        numbers = ["" if v is None else f"{v:.4f}" if isinstance(v, float) else v for v in table.values()]
         print_table(["measure", *table], [[measure, *numbers]])
     if launcher.failed:
         raise typer.Exit(2)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from aoienet.train import loop, runs
-from aoienet.train.recipes import Recipe, override, recipe_from
-from aoienet.train.state import same_recipe
+from aoienet.train.recipes import Recipe, override
+from aoienet.train.seeds import stored_result
 
 Say = Callable[[str], None]
 
@@ -42,17 +41,6 @@ def grid(axes: Iterable[str]) -> list[Row]:
             raise ValueError(f"an axis is written key=value1|value2, got {axis!r}")
         parts.append([f"{key}={value}" for value in values.split("|")])
     return [Row(" ".join(words), words) for words in product(*parts)]
-
-
-def stored_result(recipe: Recipe, out: Path) -> dict | None:
-    """The result of a finished run of this recipe; None when it is not finished. Raises ValueError: the run is another one."""
-    path = out / "result.json"
-    if not path.is_file():
-        return None
-    result = json.loads(path.read_text(encoding="utf-8"))
-    stored = recipe_from(result["recipe"])
-    same_recipe(stored, recipe if recipe.classes else replace(recipe, classes=stored.classes))
-    return dict(result)
 
 
 def run(recipe: Recipe, data: Path, out: Path, command: str, say: Say) -> dict:

@@ -14,9 +14,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
+
+from aoienet.train.recipes import Recipe, recipe_from, same_recipe
 
 LOOK_S = 0.2  # between two looks at the processes
 
@@ -87,6 +89,20 @@ class Launcher:
         for process, log in self.running.values():
             process.wait()
             log.close()
+
+
+def stored_result(recipe: Recipe, out: Path) -> dict | None:
+    """The result of a finished run of this recipe; None when it is not finished. Raises ValueError: the run is another one."""
+    path = out / "result.json"
+    if not path.is_file():
+        return None
+    result = json.loads(path.read_text(encoding="utf-8"))
+    stored = recipe_from(result["recipe"])
+    try:
+        same_recipe(stored, recipe if recipe.classes else replace(recipe, classes=stored.classes))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return dict(result)
 
 
 def values(out: Path, seeds: Sequence[int], measure: str) -> dict[int, float]:

@@ -16,7 +16,7 @@ from aoienet.nn.conv import BinaryConv2d
 from aoienet.train import ranks, runs, watch
 from aoienet.train.distill import Teacher
 from aoienet.train.finish import Average
-from aoienet.train.recipes import Recipe, flat, recipe_from
+from aoienet.train.recipes import Recipe, recipe_from, same_recipe
 from aoienet.train.schedule import make_optimiser, phase_at
 from aoienet.train.tasks import Task
 
@@ -131,16 +131,6 @@ def restore(run: Run, saved: dict) -> None:
     run.bits = saved["bits"] if saved.get("bits") is not None else watch.weight_bits(run.net)
     runs.restore_random(saved["random"])
     run.saved = (run.epoch, run.steps)
-
-
-def same_recipe(before: Recipe, now: Recipe) -> None:
-    """Raises ValueError with what differs; a recipe may have another name."""
-    old, new = flat(before), flat(now)
-    changed = [key for key in new if old[key] != new[key] and key != "name"]
-    if changed:
-        how = "; ".join(f"{k}: {old[k]} before, {new[k]} now" for k in changed)
-        advice = "the run would not be the same; give the same recipe or another --out"
-        raise ValueError(f"--resume with another recipe: {', '.join(changed)} differ ({how}): {advice}")
 
 
 def same_norms(recipe: Recipe, before: int) -> None:

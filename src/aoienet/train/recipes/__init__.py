@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterable
 
-from aoienet.train.recipes._forms import override, read_toml, recipe_dict, recipe_from, to_toml
+from aoienet.train.recipes._forms import override, read_toml, recipe_dict, recipe_from, same_recipe, to_toml
 from aoienet.train.recipes._groups import (
     Augment,
     Blocks,
@@ -48,6 +48,7 @@ __all__ = [
     "read_toml",
     "recipe_dict",
     "recipe_from",
+    "same_recipe",
     "to_toml",
 ]
 

@@ -49,6 +49,16 @@ def recipe_from(document: Mapping[str, Any]) -> Recipe:
     return _built(Recipe, nested(document) if is_flat(document) else document, "")
 
 
+def same_recipe(before: Recipe, now: Recipe) -> None:
+    """Raises ValueError with what differs; a recipe may have another name."""
+    old, new = flat(before), flat(now)
+    changed = [key for key in new if old[key] != new[key] and key != "name"]
+    if changed:
+        how = "; ".join(f"{k}: {old[k]} before, {new[k]} now" for k in changed)
+        advice = "the run would not be the same; give the same recipe or another --out"
+        raise ValueError(f"another recipe than that of the stored run: {', '.join(changed)} differ ({how}): {advice}")
+
+
 def to_toml(recipe: Recipe) -> str:
     """Everything that the recipe says; what is None is left out."""
     values, groups = [], []
