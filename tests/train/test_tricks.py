@@ -59,6 +59,8 @@ def test_sgd_has_momentum_and_adamw_is_the_default():
         (["data.limit=-5"], "data.limit must be a number of 0 or more, got -5"),
         (["seed=-1"], "seed must be a number of 0 or more, got -1"),
         (["seed=4294967296"], "seed must be less than 2.32, got 4294967296"),
+        (["augment.scale_least=0"], "augment.scale_least must be positive"),
+        (["augment.scale_least=2"], "augment.scale_least is at most augment.scale_most; got 2.0 and 1.0"),
         (["label_smoothing=1.5"], "label_smoothing must lie in 0..1"),
         (["data.val_fraction=2"], "data.val_fraction must lie in 0..1"),
     ],
@@ -66,6 +68,23 @@ def test_sgd_has_momentum_and_adamw_is_the_default():
 def test_contradictions_are_refused_in_words(overrides, words):
     with pytest.raises(ValueError, match=words):
         recipe(*overrides)
+
+
+@pytest.mark.parametrize(
+    ("name", "override", "said"),
+    [
+        ("neu_best", "in_channels=3", "neu_cls trains a network that takes 1 channels .* received in_channels=3"),
+        ("neu_best", "model=aoienet_scan", "answers for pictures; .*aoienet_scan, which answers for blocks"),
+        ("folder", "model=aoienet_scan", "folders trains .*aoienet_scan, which answers for blocks"),
+        ("cifar10_paper", "model=aoienet_scan", "aoienet_scan, which answers for blocks"),
+        ("cifar10_paper", "in_channels=1", "cifar10 trains a network that takes 3 channels"),
+        ("segment", "model=aoienet_scan", "answers for pixels; received aoienet_scan; known: .*light"),
+        ("blocks", "model=aoienet_compact", "answers for blocks; .*aoienet_compact, which answers for pictures"),
+    ],
+)
+def test_a_network_of_another_kind_is_refused_before_the_data_are_read(name, override, said, tmp_path):
+    with pytest.raises(ValueError, match=said):
+        tasks.open_task(recipes.get(name, [override]), tmp_path)
 
 
 # --- two steps

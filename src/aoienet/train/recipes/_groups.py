@@ -16,6 +16,10 @@ CHOICES = {
 }
 
 
+POSITIVE = (
+    *("optim.lr", "optim.clip_norm", "distill.temperature"),
+    *("input.eps_levels", "input.scale", "augment.scale_least", "augment.area_least"),
+)
 SHARES = (
     *("distill.weight", "finish.ema", "augment.cutmix", "augment.whole_share", "label_smoothing"),
     *("data.val_fraction", "data.test_fraction"),
@@ -225,7 +229,7 @@ def check(recipe: Recipe) -> None:
     for key in ("epochs", "batch", "data.workers"):
         if values[key] < 1:
             raise ValueError(f"{key} must be at least 1, got {values[key]}")
-    for key in ("optim.lr", "optim.clip_norm", "distill.temperature"):
+    for key in POSITIVE:
         if not values[key] > 0:
             raise ValueError(f"{key} must be positive, got {values[key]}")
     for key, choices in CHOICES.items():
@@ -253,6 +257,9 @@ def check_steps(recipe: Recipe) -> None:
         )
     if (o.schedule == "drops") != bool(o.drop_at):
         raise ValueError(f"optim.drop_at belongs to optim.schedule=drops; got {o.schedule!r} and drop_at {o.drop_at}")
+    least, most = recipe.augment.scale_least, recipe.augment.scale_most
+    if least > most:
+        raise ValueError(f"augment.scale_least is at most augment.scale_most; got {least} and {most}")
     if finish.ema and not finish.bn_batches:
         raise ValueError(
             f"finish.ema={finish.ema} needs finish.bn_batches: the averaged parameters belong to other statistics than the "

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from aoienet.train import networks
 from aoienet.train.recipes import Augment, Blocks, Data, Input, Pixels, Recipe, flat, hint
 
 Batch = tuple[Any, Any]  # x_NCHW (float32 or 8-bit integers), labels: arrays, or tensors where the device has them
@@ -71,6 +72,19 @@ def refuse_unread(recipe: Recipe, reads: Iterable[str]) -> None:
     if wrong:
         said = "; ".join(f"{key}={values[key]!r}: leave it at {DEFAULTS[key]!r}" for key in wrong)
         raise ValueError(f"the data set {recipe.data.set} reads no {', '.join(wrong)} ({said})")
+
+
+def check_network(recipe: Recipe, channels: int, answers: str = "pictures") -> None:
+    """Raises ValueError where the network is made for other pictures than the data set's, or answers for something else.
+
+    Args      answers: "pictures" for whole ones, or "blocks" of a scan.
+    """
+    own = "blocks" if networks.spec(recipe).head.window else "pictures"
+    if recipe.in_channels != channels or own != answers:
+        raise ValueError(
+            f"{recipe.data.set} trains a network that takes {channels} channels and answers for {answers}; received "
+            f"in_channels={recipe.in_channels} and {recipe.model}, which answers for {own}; next: leave them as the recipe has them"
+        )
 
 
 def still_jobs(task: Task, epoch: int) -> list[Callable[[], Batch]]:

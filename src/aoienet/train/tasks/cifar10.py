@@ -14,7 +14,7 @@ from aoienet.data import augment, metrics, transform
 from aoienet.data.datasets import cifar10
 from aoienet.train import networks
 from aoienet.train.recipes import Recipe
-from aoienet.train.tasks import Batch, predict, starts
+from aoienet.train.tasks import Batch, check_network, predict, starts
 
 PAD_PX = 4
 CENTER = 128
@@ -27,6 +27,7 @@ def open_task(recipe: Recipe, root: Path) -> Cifar10Task:
         raise ValueError(
             f"cifar10 has colours, which are not standardised: input.kind=pixels; got {recipe.input.kind!r}"
         )
+    check_network(recipe, 3)
     data = cifar10.load(root, recipe.data.split_seed, recipe.data.val_fraction)
     return Cifar10Task(recipe, data) if recipe.device == "cpu" else Cifar10OnDevice(recipe, data)
 

@@ -15,7 +15,7 @@ from aoienet.data.datasets import crack_blocks as data
 from aoienet.data.transform import standardize
 from aoienet.train.pictures import epoch_order, limited
 from aoienet.train.recipes import Recipe
-from aoienet.train.tasks import Batch, predict, starts
+from aoienet.train.tasks import Batch, check_network, predict, starts
 
 READS = (
     *("data.split", "data.val_fraction", "input.window_px", "input.eps_levels", "input.scale"),
@@ -29,6 +29,7 @@ def open_task(recipe: Recipe, root: Path) -> CrackBlocksTask:
     """Read the data. Raises ValueError: another split than by photograph."""
     if recipe.data.split != "photograph":
         raise ValueError(f"{recipe.data.set} is split by photograph; received data.split={recipe.data.split!r}")
+    check_network(recipe, 1, "blocks")
     return CrackBlocksTask(recipe, data.load(root, recipe.data.split_seed, recipe.data.val_fraction))
 
 

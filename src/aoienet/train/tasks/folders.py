@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from aoienet.data.datasets import folders
 from aoienet.train import networks
 from aoienet.train.recipes import Recipe
-from aoienet.train.tasks import neu_cls
+from aoienet.train.tasks import check_network, neu_cls
 from aoienet.train.tasks.neu_cls import NeuClsTask
 
 READS = (
@@ -31,6 +31,7 @@ def open_task(recipe: Recipe, root: Path) -> FoldersTask:
             f"in_channels={recipe.in_channels}, input.kind={recipe.input.kind!r}, {width}x{height} px of {recipe.model}, "
             f"blocks.px={recipe.blocks.px}."
         )
+    check_network(recipe, 1)
     if recipe.data.split != SPLIT:
         raise ValueError(f"class folders are split with data.split={SPLIT}; received {recipe.data.split!r}")
     options = folders.Options(

@@ -17,7 +17,7 @@ from aoienet.data.datasets import imagenet
 from aoienet.data.stores import Store
 from aoienet.train import networks, ranks
 from aoienet.train.recipes import Recipe
-from aoienet.train.tasks import Batch
+from aoienet.train.tasks import Batch, check_network
 
 READS = (
     *("data.train", "data.val", "data.most_broken", "input.kind", "net.input_px"),
@@ -35,6 +35,7 @@ def open_task(recipe: Recipe, root: Path) -> ImageNetTask:
             "photographs train a network of square color pictures, as pixels; received "
             f"in_channels={recipe.in_channels}, input.kind={recipe.input.kind!r}, {width}x{height} px of {recipe.model}."
         )
+    check_network(recipe, 3)
     data = imagenet.load(root, 0, recipe.data.train, recipe.data.val, recipe.data.most_broken > 0)
     return ImageNetTask(recipe, data, height)
 

@@ -14,7 +14,7 @@ from aoienet.data import augment, metrics, transform
 from aoienet.data.datasets import neu_cls
 from aoienet.train import networks
 from aoienet.train.recipes import Recipe
-from aoienet.train.tasks import Batch, predict, starts
+from aoienet.train.tasks import Batch, check_network, predict, starts
 
 READS = (
     *("data.split", "data.val_fraction", "data.test_fraction", "data.per_class", "input.kind"),
@@ -26,7 +26,8 @@ SHIFT_PX = 12
 
 
 def open_task(recipe: Recipe, root: Path) -> NeuClsTask:
-    """Read the data."""
+    """Read the data. Raises ValueError: a network of other pictures; NEU-CLS itself is wrong."""
+    check_network(recipe, 1)
     how = recipe.data
     split = neu_cls.Split(how.split, how.split_seed, how.val_fraction, how.test_fraction, how.per_class)
     return NeuClsTask(recipe, neu_cls.load(root, split))

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from aoienet.data import augment, masks, metrics
 from aoienet.data.datasets import cracks as data
 from aoienet.data.transform import standardize
+from aoienet.models.segment import NAMES
 from aoienet.models.segment.light import transformed
 from aoienet.train.pictures import epoch_order, limited
 from aoienet.train.recipes import Recipe
@@ -31,7 +32,11 @@ TUBE_PX = 2  # half width of LINE about the skeleton (Kirchhoff 2024, arXiv 2404
 
 
 def open_task(recipe: Recipe, root: Path) -> SegmentTask:
-    """Read the data. Raises ValueError: another split than by photograph."""
+    """Read the data. Raises ValueError: another split than by photograph, a network that does not answer for pixels."""
+    if recipe.model not in NAMES:
+        raise ValueError(
+            f"{recipe.data.set} trains a network that answers for pixels; received {recipe.model}; known: {NAMES}"
+        )
     if recipe.data.split != "photograph":
         raise ValueError(f"{recipe.data.set} is split by photograph; received data.split={recipe.data.split!r}")
     parts = data.load(root, recipe.data.split_seed, recipe.data.val_fraction, channels=recipe.in_channels)
