@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from aoienet.data import augment
 from aoienet.data.datasets import cifar10
@@ -38,6 +39,27 @@ def test_the_first_pictures_are_those_of_the_original_order(data_dir):
 def test_missing_folder_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="cifar10"):
         cifar10.load(tmp_path)
+
+
+def test_broken_files_are_named_with_the_next_step(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(2):
+        pixels = rng.integers(0, 256, (1600, 3200, 3), dtype=np.uint8)  # 50 x 100 pictures
+        Image.fromarray(pixels).save(tmp_path / f"test_{i:02d}.webp", quality=1)
+    (tmp_path / "train_labels.u8").write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match=r"test_labels.u8 is missing; next: bring the whole data set"):
+        cifar10.read_part(tmp_path, "test")
+    for labels, received in (
+        (b"", "received 0, the largest 0"),
+        (bytes([77]) * 10_000, "received 10000, the largest 77"),
+    ):
+        (tmp_path / "test_labels.u8").write_bytes(labels)
+        with pytest.raises(ValueError, match=f"test_labels.u8 holds .* 10000 pictures; {received}"):
+            cifar10.read_part(tmp_path, "test")
+    path = tmp_path / "test_01.webp"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"test_01.webp cannot be decoded \(.*\); next: fetch it again"):
+        cifar10.read_part(tmp_path, "test")
 
 
 def test_crops_are_windows_of_the_padded_picture_or_of_its_mirror():

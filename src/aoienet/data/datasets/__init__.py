@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import importlib
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -29,19 +30,25 @@ def get(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")
 
 
-def read_grey(path: Path) -> np.ndarray:
-    """One picture of a known set, 8 bits per sample, as grey. Raises ValueError, FileNotFoundError: what cannot be read, by name."""
-    from PIL import Image
-
-    from aoienet.data.transform import to_grey
-
+@contextlib.contextmanager
+def decoding(path: Path) -> Iterator[None]:
+    """What goes wrong with a file of a known set names it. Raises ValueError, FileNotFoundError."""
     try:
-        with Image.open(path) as picture:
-            return np.array(picture) if picture.mode == "L" else to_grey(np.array(picture.convert("RGB")))
+        yield
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path} is missing; next: bring the whole data set") from error
     except Exception as error:  # Pillow raises many kinds on a broken file, most of them without its name
         raise ValueError(f"{path} cannot be decoded ({error}); next: fetch it again") from error
+
+
+def read_grey(path: Path) -> np.ndarray:
+    """One picture of a known set, 8 bits per sample, as grey. Raises as `decoding`."""
+    from PIL import Image
+
+    from aoienet.data.transform import to_grey
+
+    with decoding(path), Image.open(path) as picture:
+        return np.array(picture) if picture.mode == "L" else to_grey(np.array(picture.convert("RGB")))
 
 
 def folder(root: Path, *parts: str) -> Path:

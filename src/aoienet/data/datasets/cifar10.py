@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from aoienet.data.datasets import digest, folder
+from aoienet.data.datasets import decoding, digest, folder
 
 NAME = "cifar10"
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -36,7 +36,7 @@ def read_part(root: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     sheets = []
     for i in range(SHEETS[part]):
         path = base / f"{part}_{i:02d}.webp"
-        with Image.open(path) as sheet:
+        with decoding(path), Image.open(path) as sheet:
             pixels = np.asarray(sheet.convert("RGB"))
         rows, columns = pixels.shape[0] // SIDE, pixels.shape[1] // SIDE
         if rows * columns != PER_SHEET:
@@ -46,10 +46,13 @@ def read_part(root: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
         tiles = pixels.reshape(rows, SIDE, columns, SIDE, 3).transpose(0, 2, 1, 3, 4)
         sheets.append(tiles.reshape(PER_SHEET, SIDE, SIDE, 3))
     images = np.concatenate(sheets)
-    labels = np.fromfile(base / f"{part}_labels.u8", np.uint8).astype(np.int64)
+    path = base / f"{part}_labels.u8"
+    with decoding(path):
+        labels = np.fromfile(path, np.uint8).astype(np.int64)
     if len(labels) != len(images) or labels.max() >= len(CLASSES):
         raise ValueError(
-            f"{part}_labels.u8 holds one label 0..9 per picture; {len(labels)} labels, {len(images)} pictures."
+            f"{path} holds one label 0..9 for each of {len(images)} pictures; received {len(labels)}, the largest "
+            f"{labels.max(initial=0)}; next: fetch it again"
         )
     return images, labels
 
