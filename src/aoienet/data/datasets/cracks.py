@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aoienet.data.datasets import crack_blocks, digest
+from aoienet.data.datasets import crack_blocks, decoding, digest
 from aoienet.data.datasets.crack_blocks import MASKED, SIDE_PX, CrackBlocks, Picture
 from aoienet.data.transform import to_grey
 
@@ -49,5 +49,5 @@ def coloured(root: Path, picture: Picture) -> Picture:
 def _read_rgb(path: Path) -> np.ndarray:
     from PIL import Image
 
-    with Image.open(path) as file:
+    with decoding(path), Image.open(path) as file:
         return np.array(file.convert("RGB"))
