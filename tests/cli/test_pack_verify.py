@@ -134,6 +134,14 @@ def test_pack_onto_a_full_disk_and_into_no_folder_says_so_and_leaves_nothing(run
     assert answer.exit_code == 1 and "none/m.aoie: No such file or directory; next: -o" in answer.stderr
 
 
+def test_pack_writes_no_model_under_the_name_of_its_card(run_folder, tmp_path):
+    for name in ("m.md", "m.onnx", "m"):
+        answer = call("pack", run_folder, "-o", tmp_path / name)
+        assert (
+            answer.exit_code == 1 and "is written as a .aoie file" in answer.stderr and not (tmp_path / name).exists()
+        )
+
+
 def test_pack_of_a_missing_run_says_so(tmp_path):
     answer = call("pack", tmp_path / "none", "-o", tmp_path / "m.aoie")
     assert answer.exit_code == 1 and "none" in answer.output

@@ -39,6 +39,10 @@ def pack(
     try:
         if masks:
             segment.write(net, info, out, name)
+        elif out.suffix != ".aoie":
+            raise ValueError(
+                f"{info['model_name']} is written as a .aoie file, with its card beside it; received {out}"
+            )
         else:
             header, tensors = export.pack(net, info, name)
             format.write(out, header, tensors)
