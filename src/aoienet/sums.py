@@ -30,9 +30,11 @@ def cell_sums(rows: np.ndarray, cell_px: int) -> np.ndarray:
     into the next cell, pairs along y stay within the rows."""
     width = rows.shape[1]
     some = rows[::EVERY]
-    kind = np.float32 if len(some) * 255**2 < EXACT // 2 else np.float64
+    kind = np.float32 if len(some) * cell_px * 255**2 < EXACT else np.float64
     a = some.astype(kind)
-    out = np.zeros((len(Sum), width))
+    cells = -(-width // cell_px)
+    out = np.zeros((len(Sum), cells * cell_px), kind)
+    whole, out = out, out[:, :width]
     out[Sum.LIGHT] = (some >= LIGHT).sum(axis=0, dtype=np.uint16)
     out[Sum.DARK] = (some <= DARK).sum(axis=0, dtype=np.uint16)
     out[Sum.PIXELS] = len(some)
@@ -50,7 +52,7 @@ def cell_sums(rows: np.ndarray, cell_px: int) -> np.ndarray:
         lower = a[k // EVERY :] if k % EVERY == 0 else rows[k::EVERY].astype(kind)
         away = upper - lower[: len(upper)]
         out[column] = _products(away, away)
-    return np.add.reduceat(out, np.arange(0, width, cell_px), axis=1).T
+    return np.einsum("ijk->ji", whole.reshape(len(Sum), cells, cell_px)).astype(np.float64)
 
 
 def _products(a: np.ndarray, b: np.ndarray) -> np.ndarray:
