@@ -24,6 +24,36 @@ uint64_t fnv1a(const unsigned char* at, size_t bytes) {
   return hash;
 }
 
+struct Reach {  // pixels of the picture that a position of a value sees beyond its own
+  int64_t above = 0, below = 0, left = 0, right = 0;
+};
+
+// stride: pixels from one position of the inputs x and y to the next.
+Reach reach_of(const Node& node, const Reach& x, const Reach& y, int64_t stride) {
+  Reach out{std::max(x.above, y.above), std::max(x.below, y.below), std::max(x.left, y.left),
+            std::max(x.right, y.right)};
+  const auto widen = [&](int64_t above, int64_t below, int64_t left, int64_t right) {
+    out.above += above * stride, out.below += below * stride, out.left += left * stride, out.right += right * stride;
+  };
+  switch (node.op) {
+    case Op::standardize:
+      widen(node.window / 2, node.window / 2, node.window / 2, node.window / 2);
+      break;
+    case Op::conv_int:
+    case Op::conv_bits:
+    case Op::conv_f32:
+    case Op::maxpool:
+      widen(node.p, node.k - 1 - node.p, node.pw, node.kw - 1 - node.pw);
+      break;
+    case Op::avgpool2:
+      widen(0, 1, 0, 1);
+      break;
+    default:
+      break;
+  }
+  return out;
+}
+
 class Opener {
  public:
   Opener(const unsigned char* file, size_t bytes, aoie_model* model, Arena* arena, Refusal* no)
@@ -316,25 +346,28 @@ class Opener {
   // ---- sizes and scan
 
   bool check_shapes() {
-    Span<Value> values;
-    if (!arena_.borrow(static_cast<size_t>(model_.value_count), &values)) return no_memory();
-    Plan plan{values.data(), nullptr};
+    if (!arena_.borrow(static_cast<size_t>(model_.value_count), &values_)) return no_memory();
+    Plan plan{values_.data(), nullptr};
     Message message = no_.message();
     message.before = "at the size of 'input': ";
     if (infer_shapes(model_, model_.height, model_.width, &plan, message) != AOIE_OK) return no_.fail(AOIE_BAD_FILE);
     for (const Node& node : model_.nodes) {
-      const Value& x = plan.values[node.in[0]];
+      const Value& x = values_[static_cast<size_t>(node.in[0])];
       if (node.op == Op::rank1 && (node.rows != x.h || node.columns != x.w))
         return refuse("rank1: 'rows' and 'columns' are as long as its input, ", Sides{x.h, x.w}, kReceived,
                       Sides{node.rows, node.columns});
     }
-    if (pool_ >= 0) stride_ = plan.values[model_.nodes[static_cast<size_t>(pool_)].in[0]].stride;
+    if (pool_ >= 0) stride_ = values_[static_cast<size_t>(pooled())].stride;
     return true;
   }
+
+  int pooled() const { return model_.nodes[static_cast<size_t>(pool_)].in[0]; }
 
   // Refuses what makes the decision of a block depend on the picture around it or on its place.
   bool check_local() {
     static const char rule[] = "scan: a decision depends on its block alone";
+    if (transform_.op == Op::standardize && transform_.window == 0)
+      return refuse(rule, kReceived, "window_px 0, the whole image");
     for (size_t i = 1; i < model_.nodes.size(); ++i) {
       const Node& node = model_.nodes[i];
       if (node.op == Op::rank1 || (node.op == Op::pool && node.k == 0))
@@ -343,6 +376,24 @@ class Opener {
         return refuse(rule, kReceived, "a second pool at op ", i - 1);
     }
     return true;
+  }
+
+  // A band or tile has the pixels of its blocks and halo_px around them, so no decision may see further.
+  bool check_halo(int64_t halo, int64_t step, int64_t stride) {
+    const size_t borrowed = arena_.borrowed();
+    Span<Reach> reach;  // by value id
+    if (!arena_.borrow(values_.size(), &reach)) return no_memory();
+    for (int i = 0; i < pool_; ++i) {
+      const Node& node = model_.nodes[static_cast<size_t>(i)];
+      const Reach &x = reach[static_cast<size_t>(node.in[0])], &y = reach[static_cast<size_t>(node.in[1])];
+      reach[static_cast<size_t>(node.out)] = reach_of(node, x, y, values_[static_cast<size_t>(node.in[0])].stride);
+    }
+    const Reach seen = reach[static_cast<size_t>(pooled())];
+    arena_.give_back(borrowed);
+    const int64_t before = std::max(seen.above, seen.left), behind = std::max(seen.below, seen.right) - (stride - 1);
+    const int64_t least = (std::max(before, behind) + step - 1) / step * step;
+    return halo >= least ||
+           refuse("scan: halo_px is at least what a decision sees around its block, here ", least, kReceived, halo);
   }
 
   bool check_scan() {
@@ -370,6 +421,7 @@ class Opener {
           kReceived, Sides{extent_, step_});
     if (stride_ != stride)
       return refuse("scan: total_stride is the product of the strides before the pool, ", stride_, kReceived, stride);
+    if (!check_halo(halo, step, stride)) return false;
     if (model_.height < block || model_.width < block)
       return refuse("scan: 'input' holds at least one block", kReceived, block);
     model_.block_px = block;
@@ -389,6 +441,7 @@ class Opener {
   Node transform_{};
   Span<Tensor> tensors_;  // by offset, then by name
   Span<Shape> shapes_;    // by value id
+  Span<Value> values_;    // by value id, at the size of 'input'
   int64_t planes_ = 1, stride_ = 0;
   int pool_ = -1;                  // index of the last pool
   int64_t extent_ = 0, step_ = 0;  // of a decision, in positions before the pool

@@ -84,6 +84,25 @@ def test_standardize_with_large_windows_equals_the_interpreter(tmp_path, monkeyp
             assert same_bits(Model.open(tmp_path / "m.aoie").trace(image)[0], want), (window_px, isa)
 
 
+def test_standardize_without_spread_equals_the_interpreter(tmp_path, monkeypatch):
+    """0 / 0, infinity / infinity and what is beyond float64: NaN gives -127."""
+    image = picture(40, 50, 1)
+    for window_px, eps_levels, scale in (
+        (1, 5e-324, 32.0),
+        (3, 1e-320, 1.7e308),
+        (0, 1e300, 1.7e308),
+        (3, 2.0, 5e-324),
+    ):
+        header, tensors = classifier(5, "whole")
+        header["input"]["transform"] |= {"window_px": window_px, "eps_levels": eps_levels, "scale": scale}
+        aoie_format.write(tmp_path / "m.aoie", header, tensors)
+        want = simulate.transform(header, image)
+        assert (want == -127).any() or scale < 1
+        for isa in engine.isas():
+            monkeypatch.setenv("AOIENET_ISA", isa)
+            assert same_bits(Model.open(tmp_path / "m.aoie").trace(image)[0], want), (window_px, eps_levels, isa)
+
+
 def test_a_tile_with_halo_equals_the_whole_picture(files):
     model = Model.open(files["scanner"])
     scan = model.scan
@@ -265,6 +284,40 @@ def test_broken_rules_are_refused_by_runtime_and_python_alike(files, tmp_path):
         assert verdicts[0] == verdicts[1], (old, new, verdicts)
         refused += not verdicts[0]
     assert refused >= len(swaps) - 3
+
+
+@pytest.mark.parametrize("name", [name for name, (header, _) in NETWORKS.items() if "scan" in header])
+def test_the_least_halo_gives_the_bits_of_the_whole_picture_and_less_is_refused(name, files, tmp_path):
+    raw = files[name].read_bytes()
+    size = int.from_bytes(raw[12:16], "little")
+    text, data = raw[32 : 32 + size], raw[32 + size + -(32 + size) % 64 :]
+    scan = NETWORKS[name][0]["scan"]
+    step, block, path = scan["block_stride_px"], scan["block_px"], tmp_path / "m.aoie"
+    taken = []
+    for halo in range(0, scan["halo_px"] + 1, step):
+        path.write_bytes(_reseal(text.replace(b'"halo_px":%d' % scan["halo_px"], b'"halo_px":%d' % halo), data))
+        verdicts = []
+        for reader in (Model.open, aoie_format.read):
+            try:
+                reader(path)
+                verdicts.append(True)
+            except ValueError as error:
+                assert "scan: halo_px is at least what a decision sees" in str(error)
+                verdicts.append(False)
+        assert verdicts[0] == verdicts[1]
+        taken += [halo] * verdicts[0]
+    halo = taken[0]
+    assert 0 < halo and taken == list(range(halo, scan["halo_px"] + 1, step))
+    path.write_bytes(_reseal(text.replace(b'"halo_px":%d' % scan["halo_px"], b'"halo_px":%d' % halo), data))
+    model = Model.open(path)
+    side = block + 12 * step
+    image = picture(side, side, 1, 5)
+    whole = model.run(image)
+    for i0, i1, j0, j1 in ((5, 7, 6, 7), (0, 3, 11, 13), (4, 5, 0, 13)):
+        y0, x0 = max(i0 * step - halo, 0), max(j0 * step - halo, 0)
+        tile = model.run(image[y0 : (i1 - 1) * step + block + halo, x0 : (j1 - 1) * step + block + halo])
+        i, j = i0 - y0 // step, j0 - x0 // step
+        assert same_bits(tile[i : i + i1 - i0, j : j + j1 - j0], whole[i0:i1, j0:j1])
 
 
 def test_importing_the_engine_needs_no_torch():

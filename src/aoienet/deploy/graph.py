@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,13 +21,18 @@ MAX_OPS = 1_024
 MAX_CLASSES = 4_096
 
 
+# Pixels of the picture that a position of a value sees beyond its own: above, left, below, right.
+Reach = tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Grid:
-    """Extent and step of a decision in positions of the map before the pool, and that map's stride in pixels."""
+    """Extent and step of a decision in positions of the map before the pool, that map's stride in pixels, its reach."""
 
     extent: int
     step: int
     stride: int
+    reach: Reach = (0, 0, 0, 0)
 
 
 def check_header(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
@@ -43,11 +48,13 @@ def check_header(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]])
     if not all(isinstance(name, str) for name in classes):
         refuse("'classes' lists strings", classes)
     image = _check_input(header.get("input"))
-    result, grid = _walk(header.get("graph"), tensors, image, planes, header["input"]["fixed"])
+    fixed, transform = header["input"]["fixed"], header["input"]["transform"]
+    half_px = transform["window_px"] // 2 if transform["kind"] == "standardize" else 0
+    result, grid = _walk(header.get("graph"), tensors, image, planes, fixed, half_px)
     if result.channels != len(classes):
         refuse("the last op gives one logit per class", f"{result.channels} logits, {len(classes)} classes")
     if "scan" in header:
-        _check_local(header["graph"])
+        _check_local(header["graph"], transform)
         _check_scan(header["scan"], len(classes), image, grid)
     if "meta" in header and not isinstance(header["meta"], dict):
         refuse("'meta' is a JSON object", type(header["meta"]).__name__)
@@ -87,13 +94,14 @@ def _check_input(table: Any) -> Value:
 
 
 def _walk(
-    graph: Any, tensors: Mapping[str, NDArray[Any]], image: Value, planes: int, fixed: bool
+    graph: Any, tensors: Mapping[str, NDArray[Any]], image: Value, planes: int, fixed: bool, half_px: int
 ) -> tuple[Value, Grid]:
-    """Check every op in order; return the result and the grid of decisions."""
+    """Check every op in order; return the result and the grid of decisions. half_px: of the window of standardize."""
     if not isinstance(graph, list) or not 1 <= len(graph) <= MAX_OPS:
         received = f"{len(graph)} ops" if isinstance(graph, list) else type(graph).__name__
         refuse(f"'graph' lists 1 to {MAX_OPS} ops", received)
     values = {0: image}
+    reach: dict[int, Reach] = {0: (half_px,) * 4}
     grid = Grid(0, 0, image.stride)
     for index, entry in enumerate(graph):
         check = _find_op(index, entry)
@@ -103,17 +111,31 @@ def _walk(
         if out in values:
             refuse(f"{op.where}: a value is written once", f"out={out}, which is written already")
         values[out] = result = check(op, *inputs)
+        reach[out] = _reach(entry, [reach[value_id] for value_id in entry["in"]], inputs[0].stride)
         if result.planes > max(planes, 1):
             refuse(f"{op.where}: planes are at most those of the header ({planes})", result.planes)
         if entry["op"] == "pool":
-            grid = Grid(entry["window"], entry.get("stride", 0), inputs[0].stride)
+            grid = Grid(entry["window"], entry.get("stride", 0), inputs[0].stride, reach[entry["in"][0]])
         if entry["op"] == "peak":
-            grid = Grid(grid.extent + (entry["window"] - 1) * grid.step, grid.step * entry["stride"], grid.stride)
+            extent, step = grid.extent + (entry["window"] - 1) * grid.step, grid.step * entry["stride"]
+            grid = replace(grid, extent=extent, step=step)
         if max(grid.extent, grid.step) > MAX_SIDE:
             refuse(f"{op.where}: a decision spans at most {MAX_SIDE} positions", (grid.extent, grid.step))
     if graph[-1]["op"] != "linear":
         refuse("the last op is linear", graph[-1]["op"])
     return result, grid
+
+
+def _reach(entry: Mapping[str, Any], seen: list[Reach], stride: int) -> Reach:
+    """What a position of the op's value sees; seen: the same of its inputs, whose positions are `stride` pixels apart."""
+    more: Reach = (0, 0, 0, 0)
+    if entry["op"] in ("conv_int", "conv_f32", "maxpool", "conv_bits"):
+        k, p = entry["k"], entry.get("p", entry["k"] // 2)
+        kw, pw = (k, p) if entry["op"] != "conv_bits" else (entry.get("kw", k), entry.get("kw", k) // 2)
+        more = (p, pw, k - 1 - p, kw - 1 - pw)
+    elif entry["op"] == "avgpool2":
+        more = (0, 0, 1, 1)
+    return tuple(max(sides) + n * stride for sides, n in zip(zip(*seen, strict=True), more, strict=True))
 
 
 def _find_op(index: int, entry: Any) -> Callable[..., Value]:
@@ -137,9 +159,11 @@ def _inputs(op: Op, values: Mapping[int, Value], count: int) -> list[Value]:
     return [values[value_id] for value_id in ids]
 
 
-def _check_local(graph: list[dict[str, Any]]) -> None:
+def _check_local(graph: list[dict[str, Any]], transform: Mapping[str, Any]) -> None:
     """Refuse what makes the decision of a block depend on the picture around it or on its place."""
     rule = "scan: a decision depends on its block alone"
+    if transform["kind"] == "standardize" and transform["window_px"] == 0:
+        refuse(rule, "window_px 0, the whole image", "Take a window, or leave 'scan' out and classify whole pictures.")
     pools = 0
     for index, entry in enumerate(graph):
         pools += entry["op"] == "pool"
@@ -169,5 +193,10 @@ def _check_scan(scan: Any, classes: int, image: Value, grid: Grid) -> None:
         )
     if grid.stride != stride:
         refuse("scan: total_stride is the product of the strides before the pool", f"{stride}, product {grid.stride}")
+    *before, below, right = grid.reach
+    sees_px = max(*before, max(below, right) - (stride - 1))
+    if halo_px < sees_px:
+        least = -(-sees_px // step_px) * step_px
+        refuse(f"scan: halo_px is at least what a decision sees around its block, here {least}", halo_px)
     if min(image.height, image.width) < block_px:
         refuse("scan: 'input' holds at least one block", (image.height, image.width, block_px))

@@ -95,10 +95,12 @@ def _standardize(image_HW: Array, window_px: int, eps_levels: float, scale: floa
     total = _box_sum(u, y0, y1, x0, x1).astype(np.float64)
     squares = _box_sum(u * u, y0, y1, x0, x1).astype(np.float64)
     n = ((y1 - y0)[:, None] * (x1 - x0)[None, :]).astype(np.float64)
-    eps = eps_levels * n
-    spread = np.maximum(n * squares - total * total, 0.0) + eps * eps
-    level = scale * (n * u.astype(np.float64) - total) / np.sqrt(spread)
-    return np.clip(np.rint(level), -127, 127).astype(np.int8)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        eps = eps_levels * n
+        spread = np.maximum(n * squares - total * total, 0.0) + eps * eps
+        level = scale * (n * u.astype(np.float64) - total) / np.sqrt(spread)
+    level = np.where(level > -127, level, -127.0)  # NaN too
+    return np.rint(np.minimum(level, 127.0)).astype(np.int8)
 
 
 def _window(side: int, window_px: int) -> tuple[Array, Array]:
