@@ -31,7 +31,10 @@ struct Core {
 void check(int status, const char* message) {
   if (status == AOIE_OK) return;
   const std::string text = message != nullptr && *message != 0 ? message : aoie_status_text(status);
-  if (status == AOIE_NO_MEMORY) throw std::bad_alloc();
+  if (status == AOIE_NO_MEMORY) {
+    PyErr_SetString(PyExc_MemoryError, text.c_str());
+    throw nb::python_error();
+  }
   if (status == AOIE_BAD_ISA) throw std::runtime_error(text);
   throw std::invalid_argument(text);  // ValueError
 }

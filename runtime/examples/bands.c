@@ -22,7 +22,9 @@ int main(int argc, char** argv) {
   long long have_from = 0, have_end = 0;
   aoie_scan scan;
   if (aoie_scan_of(model, &scan) != AOIE_OK) return stop("bands are for block scanners; received another model");
-  for (long long first = 0, all = (h - scan.block_px) / scan.block_stride_px + 1; first < all; first += band.rows) {
+  const long long all = (h - scan.block_px) / scan.block_stride_px + 1;
+  for (long long first = 0; first == 0 || first < all;
+       first += band.rows) { /* once at least: it refuses a wrong size */
     if (aoie_band_at(model, h, w, first, rows, &band, message, sizeof message) != AOIE_OK) return stop(message);
     aoie_plan_result plan;
     if (aoie_plan(model, band.rows_px, w, &plan, message, sizeof message) != AOIE_OK) return stop(message);
@@ -32,6 +34,8 @@ int main(int argc, char** argv) {
     float* logits = malloc((size_t)band.grid_h * row_logits * sizeof *logits);
     if (!next || !workspace || !logits) return stop("no memory for a band");
 
+    for (; have_end < band.first_px; ++have_end) /* blocks that stand apart leave rows out */
+      if (fread(next, 1, line, stdin) != line) return stop("too few pixels");
     const size_t kept = (size_t)(have_end - band.first_px) * line, more = (size_t)band.rows_px * line - kept;
     if (kept > 0) memcpy(next, pixels + (size_t)(band.first_px - have_from) * line, kept);
     if (fread(next + kept, 1, more, stdin) != more) return stop("too few pixels");

@@ -8,7 +8,7 @@
 namespace aoie {
 namespace {
 
-constexpr size_t kMaxFileBytes = size_t{1} << 30;
+constexpr size_t kMaxFileBytes = size_t{1} << 30, kFirstBytes = 32;  // docs/format.md
 
 struct Block {  // a chain; what it gives begins at the next multiple of Arena::kAlign
   Block* next;
@@ -59,22 +59,23 @@ int open_copy(const void* data, size_t bytes, const char* isa, const Message& sa
   return open_on(blocks, file, bytes, isa, say, out);
 }
 
-// The bytes of a file in a block of *blocks. One byte more than the limit is enough to be refused.
+// The bytes of a file in a block of *blocks. Of a file beyond the limit (to some systems a folder is one) the first are
+// enough to be refused.
 int read_file(const char* path, void** blocks, unsigned char** data, size_t* bytes) {
   FILE* file = std::fopen(path, "rb");
   if (file == nullptr) return AOIE_IO;
   int status = AOIE_IO;
-  if (std::fseek(file, 0, SEEK_END) == 0) {
-    const long end = std::ftell(file);
-    const size_t want = end < 0                                    ? 0
-                        : static_cast<size_t>(end) > kMaxFileBytes ? kMaxFileBytes + 1
-                                                                   : static_cast<size_t>(end);
+  const long end = std::fseek(file, 0, SEEK_END) == 0 ? std::ftell(file) : -1;
+  if (end >= 0) {
+    const bool fits = static_cast<unsigned long>(end) <= kMaxFileBytes;
+    const size_t want = fits ? static_cast<size_t>(end) : kFirstBytes;
     std::rewind(file);
-    *data = end < 0 ? nullptr : static_cast<unsigned char*>(more(blocks, want));
+    *data = static_cast<unsigned char*>(more(blocks, want));
     if (*data != nullptr) {
-      *bytes = std::fread(*data, 1, want, file);
-      status = std::ferror(file) != 0 ? AOIE_IO : AOIE_OK;
-    } else if (end >= 0) {
+      const size_t got = std::fread(*data, 1, want, file);
+      *bytes = fits ? got : kMaxFileBytes + 1;
+      status = std::ferror(file) != 0 || (!fits && got < want) ? AOIE_IO : AOIE_OK;
+    } else {
       status = AOIE_NO_MEMORY;
     }
   }
@@ -115,8 +116,9 @@ int aoie_open_file(const char* path, aoie_model** out, char* message, size_t mes
   const int status = aoie::read_file(path, &blocks, &data, &bytes);
   if (status == AOIE_OK) return aoie::open_on(blocks, data, bytes, nullptr, say, out);
   aoie::free_all(blocks);
-  say.print(status == AOIE_IO ? "the model file can be read" : "the model file fits into memory", aoie::kReceived,
-            aoie::Quoted{path}, ".");
+  const bool io = status == AOIE_IO;
+  say.print(io ? "the model file can be read" : "the model file fits into memory", aoie::kReceived, aoie::Quoted{path},
+            io ? ". Check the path and who may read it." : ".");
   return status;
 }
 

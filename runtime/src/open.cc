@@ -17,6 +17,7 @@ constexpr uint64_t kVersion = 1;
 constexpr size_t kPrefix = 32, kMaxHeader = 1 << 20, kMaxTensors = 4096;
 constexpr uint64_t kMaxFile = uint64_t{1} << 30;
 constexpr int64_t kMaxClasses = 4096;
+constexpr char kAgain[] = ". It is cut or damaged: copy it again";
 
 uint64_t fnv1a(const unsigned char* at, size_t bytes) {
   uint64_t hash = 0xCBF29CE484222325u;
@@ -78,21 +79,24 @@ class Opener {
   bool check_prefix() {
     if (bytes_ < kPrefix) return refuse("a model file has at least 32 bytes", kReceived, bytes_);
     if (std::memcmp(file_, "AOIENET\0", 8) != 0)
-      return refuse("the magic is 'AOIENET' and a 0 byte", kReceived,
-                    Quoted{{reinterpret_cast<const char*>(file_), 8}});
+      return refuse("the magic is 'AOIENET' and a 0 byte", kReceived, Quoted{{reinterpret_cast<const char*>(file_), 8}},
+                    ". It is no model file");
     const uint64_t version = little(file_ + 8, 4), header_bytes = little(file_ + 12, 4),
                    file_bytes = little(file_ + 16, 8);
-    if (version > kVersion) return refuse("the version is 1; this file is for a newer runtime", kReceived, version);
+    if (version > kVersion)
+      return refuse("the version is 1; this file is for a newer runtime", kReceived, version, ". Update the runtime");
     if (version != kVersion) return refuse("the version is 1", kReceived, version);
     if (header_bytes < 2 || header_bytes > kMaxHeader)
       return refuse("header_bytes is 2 to 1048576", kReceived, header_bytes);
     if (file_bytes > kMaxFile) return refuse("file_bytes is at most 1073741824", kReceived, file_bytes);
     if (file_bytes != bytes_)
-      return refuse("file_bytes is the size of the file", kReceived, file_bytes, ", file of ", bytes_, " bytes");
+      return refuse("file_bytes is the size of the file", kReceived, file_bytes, ", file of ", bytes_, " bytes",
+                    kAgain);
     if (kPrefix + header_bytes > bytes_) return refuse("the header ends inside of the file", kReceived, header_bytes);
     const uint64_t wanted = little(file_ + 24, 8), computed = fnv1a(file_ + kPrefix, bytes_ - kPrefix);
     if (wanted != computed)
-      return refuse("the checksum is FNV-1a of bytes 32 to the end", kReceived, wanted, ", computed ", computed);
+      return refuse("the checksum is FNV-1a of bytes 32 to the end", kReceived, wanted, ", computed ", computed,
+                    kAgain);
     model_.header = reinterpret_cast<const char*>(file_) + kPrefix;
     model_.header_bytes = static_cast<size_t>(header_bytes);
     return true;

@@ -196,7 +196,7 @@ __attribute__((noinline)) void run_strips(const aoie::Schedule& schedule, const 
   }
 }
 
-// A plan on the stack, as large as the model needs: 5 KB for a small network, 78 KB for the largest.
+// A plan on the stack, as large as the model needs: 6 KB for a small network, 94 KB for the largest.
 template <int kValues, typename F>
 __attribute__((noinline)) int in_frame(F f) {
   Value values[kValues];
@@ -240,8 +240,11 @@ int run_all(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w,
 extern "C" {
 
 const char* aoie_status_text(int status) {
+  static const char bad_argument[] =
+      "an argument is NULL, out of its range or not for this model, or the workspace is too small or not aligned to 64 "
+      "bytes";
   static const char* const texts[] = {"ok",
-                                      "a pointer is NULL, or the workspace is too small or not aligned to 64 bytes",
+                                      bad_argument,
                                       "the file breaks a rule of the format",
                                       "the model does not take pictures of this size",
                                       "out of memory",

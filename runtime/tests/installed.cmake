@@ -1,6 +1,7 @@
 # Installs the build, builds examples/minimal.c against the installed package (CMake, shared and static; pkg-config),
-# and runs all of them and the build's own on a golden picture: the same lines.
-#   cmake -DBUILD=... -DSOURCE=... -DWORK=... -DMINIMAL=... -DBANDS=... [-DCC=... -DFLAGS=...] -P installed.cmake
+# and runs all of them and the build's own on a golden picture: the same lines. Configures a project that has the folder
+# in its own tree. Asks the examples for what they refuse.
+#   cmake -DBUILD=... -DSOURCE=... -DWORK=... -DMINIMAL=... -DBANDS=... -DTEST_BANDS=... [-DCC=... -DFLAGS=...] -P installed.cmake
 set(golden ${SOURCE}/tests/golden)
 file(REMOVE_RECURSE ${WORK})
 file(MAKE_DIRECTORY ${WORK})
@@ -26,6 +27,8 @@ do(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
 do(${CMAKE_COMMAND} -S ${SOURCE}/tests/consumer -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/prefix
    -DMINIMAL=${SOURCE}/examples/minimal.c -DCMAKE_C_COMPILER=${CC} "-DCMAKE_C_FLAGS=${FLAGS}")
 do(${CMAKE_COMMAND} --build ${WORK}/build)
+do(${CMAKE_COMMAND} -S ${SOURCE}/tests/consumer -B ${WORK}/embedded -DRUNTIME=${SOURCE}
+   -DMINIMAL=${SOURCE}/examples/minimal.c -DCMAKE_C_COMPILER=${CC} "-DCMAKE_C_FLAGS=${FLAGS}")
 set(programs ${WORK}/build/minimal_aoienet ${WORK}/build/minimal_static)
 
 find_program(PKG_CONFIG pkg-config)
@@ -40,13 +43,31 @@ if(PKG_CONFIG)
   list(APPEND programs ${WORK}/minimal_pkg)
 endif()
 
-# The example of bands: 96 rows, 96 columns are whole blocks.
-execute_process(COMMAND tail -c +29 ${golden}/scan.golden COMMAND ${MINIMAL} ${golden}/scan.aoie 96 96
-                OUTPUT_VARIABLE whole)
-execute_process(COMMAND tail -c +29 ${golden}/scan.golden COMMAND ${BANDS} ${golden}/scan.aoie 96 96 1
-                OUTPUT_VARIABLE banded)
-if(whole STREQUAL "" OR NOT banded STREQUAL whole)
-  message(FATAL_ERROR "bands print what one run prints; received\n${banded}instead of\n${whole}")
+# The example of bands: overlapping blocks (96 rows, 96 columns are whole blocks), and blocks that stand apart.
+function(same_in_bands model pixels from h w)
+  execute_process(COMMAND tail -c +${from} ${pixels} COMMAND ${MINIMAL} ${model} ${h} ${w} OUTPUT_VARIABLE whole)
+  execute_process(COMMAND tail -c +${from} ${pixels} COMMAND ${BANDS} ${model} ${h} ${w} 1 OUTPUT_VARIABLE banded)
+  if(whole STREQUAL "" OR NOT banded STREQUAL whole)
+    message(FATAL_ERROR "bands print what one run prints; received\n${banded}instead of\n${whole}")
+  endif()
+endfunction()
+do(${TEST_BANDS} ${golden} ${WORK})
+same_in_bands(${golden}/scan.aoie ${golden}/scan.golden 29 96 96)
+same_in_bands(${WORK}/sparse.aoie ${WORK}/sparse.raw 1 52 20)
+
+# What the examples refuse. A folder must not be taken for a file of a size that no memory has: with little memory.
+function(refuses words)
+  execute_process(COMMAND sh -c "exec </dev/null; ${ARGN}" RESULT_VARIABLE status OUTPUT_VARIABLE out ERROR_VARIABLE said)
+  if(status EQUAL 0 OR NOT said MATCHES "${words}")
+    message(FATAL_ERROR "'${ARGN}' fails and says '${words}'; received (${status}): ${out}${said}")
+  endif()
+endfunction()
+refuses("sides of 64" "${BANDS} ${golden}/scan.aoie 0 96 1")
+refuses("sides of 64" "${BANDS} ${golden}/scan.aoie wide 96 1")
+refuses("too few pixels" "${BANDS} ${golden}/scan.aoie 96 96 1")
+refuses("at least one block" "${MINIMAL} ${golden}/scan.aoie 0 96")
+if(FLAGS STREQUAL "")  # a sanitizer takes much memory itself
+  refuses("can be read" "ulimit -v 300000; ${MINIMAL} ${golden} 96 96")
 endif()
 
 foreach(program ${programs})

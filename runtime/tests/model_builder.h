@@ -46,11 +46,13 @@ struct ModelFile {
   }
   void op(const std::string& text) { graph += (graph.empty() ? "{" : ",{") + text + "}"; }
 
-  std::vector<unsigned char> file(int planes, const std::string& transform, bool fixed = false) const {
+  // scan: ",\"scan\":{...}" or nothing
+  std::vector<unsigned char> file(int planes, const std::string& transform, bool fixed = false,
+                                  const std::string& scan = "") const {
     std::string header = "{\"format\":\"aoie\",\"name\":\"test\",\"planes\":" + std::to_string(planes) +
                          ",\"classes\":[\"a\",\"b\"],\"input\":{\"channels\":1,\"height\":8,\"width\":8,\"fixed\":" +
                          (fixed ? "true" : "false") + ",\"transform\":" + transform + "},\"graph\":[" + graph +
-                         "],\"tensors\":{" + tensors + "},\"meta\":{\"note\":\"\\u00e9\"}}";
+                         "],\"tensors\":{" + tensors + "}" + scan + ",\"meta\":{\"note\":\"\\u00e9\"}}";
     const size_t at = (32 + header.size() + 63) / 64 * 64;
     std::vector<unsigned char> out(at, 0);
     std::memcpy(out.data() + 32, header.data(), header.size());
@@ -102,6 +104,22 @@ inline std::vector<unsigned char> small_file(int c, int o, int planes) {
   m.op("\"op\":\"linear\",\"in\":[5],\"out\":6,\"weight\":" + m.floats(random, {2, o}) +
        ",\"bias\":" + m.floats(random, {2}));
   return m.file(planes, "{\"kind\":\"standardize\",\"window_px\":5,\"eps_levels\":2.0,\"scale\":32.0}");
+}
+
+// A scanner of blocks of 4 px every 8 px that sees nothing around them: rows of the picture are in no band.
+inline std::vector<unsigned char> sparse_scan_file() {
+  Random random;
+  ModelFile m;
+  const std::vector<int16_t> stem{31, -7};
+  m.op("\"op\":\"conv_int\",\"in\":[0],\"out\":1,\"k\":1,\"s\":1,\"p\":0,\"weight\":" +
+       m.add("i16", {2, 1, 1, 1}, stem.data(), 4) + ",\"scale\":" + m.floats(random, {2}) +
+       ",\"bias\":" + m.floats(random, {2}));
+  m.op("\"op\":\"pool\",\"in\":[1],\"out\":2,\"window\":4,\"stride\":8");
+  m.op("\"op\":\"linear\",\"in\":[2],\"out\":3,\"weight\":" + m.floats(random, {2, 2}) +
+       ",\"bias\":" + m.floats(random, {2}));
+  return m.file(1, "{\"kind\":\"center\"}", false,
+                ",\"scan\":{\"block_px\":4,\"block_stride_px\":8,\"halo_px\":0,\"total_stride\":1,\"defect\":1,"
+                "\"threshold\":0,\"temperature\":1}");
 }
 
 // conv_int, then every op that small_file lacks. 8 x 8 pixels.

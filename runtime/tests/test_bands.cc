@@ -1,5 +1,6 @@
 // A picture in bands gives the bits of one run, for every height of the bands; the memory of a band does not grow with
-// the picture. Takes the folder of the golden files.
+// the picture. Takes the folder of the golden files, and a folder for a scanner and a picture (sparse.aoie, sparse.raw)
+// that the example is to run.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -73,10 +74,31 @@ void check_wrong_use(const aoie_model* model) {
          "memory that does not grow with the picture");
 }
 
+void write(const std::string& path, const std::vector<unsigned char>& data) {
+  FILE* out = std::fopen(path.c_str(), "wb");
+  expect(out != nullptr && std::fwrite(data.data(), 1, data.size(), out) == data.size(), path.c_str());
+  std::fclose(out);
+}
+
+void check_sparse(const char* folder) {
+  const std::vector<unsigned char> file = aoie_test::sparse_scan_file();
+  const int64_t h = 4 + 8 * 6, w = 4 + 8 * 2;
+  std::vector<uint8_t> picture(static_cast<size_t>(h * w));
+  aoie_test::Random random;
+  for (auto& pixel : picture) pixel = static_cast<uint8_t>(random.next() >> 56);
+  aoie_model* model = nullptr;
+  expect(aoie_open(file.data(), file.size(), &model, message, sizeof message) == AOIE_OK, "blocks that stand apart");
+  for (const int32_t rows : {1, 2, 7}) check_rows(model, picture, h, w, rows);
+  aoie_close(model);
+  if (folder == nullptr) return;
+  write(std::string(folder) + "/sparse.aoie", file);
+  write(std::string(folder) + "/sparse.raw", picture);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) return 1;
+  if (argc != 2 && argc != 3) return 1;
   const int64_t h = 64 + 32 * 11, w = 64 + 32;
   std::vector<uint8_t> picture(static_cast<size_t>(h * w));
   aoie_test::Random random;
@@ -87,6 +109,7 @@ int main(int argc, char** argv) {
   for (const int32_t rows : {1, 2, 3, 5, 11, 12, 100}) check_rows(model, picture, h, w, rows);
   check_wrong_use(model);
   aoie_close(model);
+  check_sparse(argc == 3 ? argv[2] : nullptr);
 
   const auto file = aoie_test::mixed_file();  // has no scan
   aoie_scan scan;

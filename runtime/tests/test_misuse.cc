@@ -38,16 +38,24 @@ void check_open() {
     aoie_close(model);
   }
   aoie_test::ModelFile::put(&file, 8, 2, 4);
-  expect(open_bytes(file, nullptr, &model), AOIE_BAD_FILE, "a file of version 2", "newer runtime; received 2.");
+  expect(open_bytes(file, nullptr, &model), AOIE_BAD_FILE, "a file of version 2",
+         "newer runtime; received 2. Update the runtime.");
   aoie_test::ModelFile::put(&file, 8, 0, 4);
   expect(open_bytes(file, nullptr, &model), AOIE_BAD_FILE, "a file of version 0", "the version is 1; received 0.");
+  auto damaged = aoie_test::small_file(8, 8, 1);
+  damaged.back() ^= 1;
+  expect(open_bytes(damaged, nullptr, &model), AOIE_BAD_FILE, "a damaged file", "damaged: copy it again.");
+  damaged.pop_back();
+  expect(open_bytes(damaged, nullptr, &model), AOIE_BAD_FILE, "a file that is cut", "cut or damaged");
+  expect(open_bytes(std::vector<unsigned char>(99, '#'), nullptr, &model), AOIE_BAD_FILE, "a text", "no model file.");
   expect(aoie_open(file.data(), 0, &model, message, sizeof message), AOIE_BAD_FILE, "no bytes",
          "32 bytes; received 0.");
   expect(aoie_open(nullptr, 7, &model, message, sizeof message), AOIE_BAD_ARGUMENT, "NULL data", "NULL");
   expect(aoie_open(file.data(), 7, nullptr, message, sizeof message), AOIE_BAD_ARGUMENT, "NULL out", "NULL");
   expect(aoie_open_file(nullptr, &model, message, sizeof message), AOIE_BAD_ARGUMENT, "NULL path", "NULL");
-  expect(aoie_open_file("/no/such/file", &model, message, sizeof message), AOIE_IO, "no file", "'/no/such/file'");
-  expect(aoie_open_file("/", &model, message, sizeof message) == AOIE_OK, 0, "a folder");
+  expect(aoie_open_file("/no/such/file", &model, message, sizeof message), AOIE_IO, "no file",
+         "'/no/such/file'. Check the path");
+  expect(aoie_open_file("/", &model, message, sizeof message), AOIE_IO, "a folder", "can be read; received '/'.");
   char tiny[8] = "#######";
   expect(aoie_open_file("/no/such/file", &model, tiny, 4), AOIE_IO, "a small buffer for the message");
   expect(std::strcmp(tiny, "the") == 0 && tiny[4] == '#', 1, "a message that is cut ends in its buffer");
@@ -116,6 +124,7 @@ void check_nothing() {  // questions about no model have an answer too
   for (int status = -1; status < 12; ++status)
     expect(std::strlen(aoie_status_text(status)) > 1, 1, "every status has a text");
   expect(std::strcmp(aoie_status_text(99), "unknown status") == 0, 1, "a status of nobody");
+  expect(std::strstr(aoie_status_text(AOIE_BAD_ARGUMENT), "out of its range") != nullptr, 1, "tasks may be too many");
   aoie_close(nullptr);
 }
 

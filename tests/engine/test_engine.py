@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
+import pickle
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -345,6 +349,94 @@ def test_logits_do_not_depend_on_threads(name, isa, files, monkeypatch):
 
 def test_a_wrong_number_of_threads_is_refused(files):
     model = Model.open(next(iter(files.values())))
-    for threads in (0, -1, 65):
+    for threads in (0, -1, 65, 2.0, "2", None, float("nan")):
         with pytest.raises(ValueError, match="threads is 1 to 64"):
             model.run(picture(64, 64, model.header["input"]["channels"]), threads=threads)
+
+
+def test_a_size_that_is_no_whole_number_of_pixels_is_refused(files):
+    model = Model.open(files["scanner"])
+    assert model.grid(np.int64(16), 16) == (1, 1)
+    for h, w in ((64.0, 64), (64, "64"), (None, 64), (2**70, 64), (64, -(2**70))):
+        for ask in (model.grid, model.workspace_bytes):
+            with pytest.raises(ValueError, match="whole pixels, at most 65536; received .* Cut the picture"):
+                ask(h, w)
+
+
+def test_a_model_that_is_sent_or_copied_says_what_to_do(files):
+    model = Model.open(files["scanner"])
+    for send in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="Model.open"):
+            send(model)
+
+
+def test_layouts_of_an_image_do_not_change_the_logits(files):
+    model = Model.open(files["scanner"])
+    image = picture(48, 40, 1)[..., 0]
+    want = model.run(image)
+    wide = np.zeros((96, 80), np.uint8)
+    wide[::2, ::2] = image
+    read_only = image.copy()
+    read_only.flags.writeable = False
+    odd_address = np.frombuffer(b"x" + image.tobytes(), np.uint8, offset=1).reshape(48, 40)
+    backwards = np.ascontiguousarray(image[::-1, ::-1])[::-1, ::-1]
+    for same in (np.asfortranarray(image), wide[::2, ::2], backwards, read_only, odd_address, memoryview(image)):
+        assert same_bits(model.run(same), want)
+
+
+def test_a_forked_process_runs_the_model_of_its_parent(files):
+    code = f"""
+import os, sys, numpy as np
+from aoienet.engine import Model
+model, image = Model.open({str(files["scanner"])!r}), np.arange(64 * 64, dtype=np.uint32).astype(np.uint8).reshape(64, 64)
+want = model.run(image, threads=2).tobytes()
+child = os.fork()
+if child == 0:
+    os._exit(0 if model.run(image).tobytes() == want and model.run(image, threads=2).tobytes() == want else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ))
+
+
+def test_other_python_threads_go_on_while_a_model_runs(files, monkeypatch):
+    """The interpreter is told not to switch by itself, so another thread gets its turn where the runtime lets it."""
+    monkeypatch.setenv("AOIENET_ISA", "reference")
+    model, image = Model.open(files["scanner_wide"]), picture(640, 640, 1)
+    turns, done = [0], threading.Event()
+
+    def count():
+        while not done.is_set():
+            turns[0] += 1
+            time.sleep(0.001)
+
+    switch_s = sys.getswitchinterval()
+    sys.setswitchinterval(60.0)
+    other = threading.Thread(target=count)
+    try:
+        other.start()
+        before = turns[0]
+        model.run(image)
+        after = turns[0]
+    finally:
+        done.set()
+        sys.setswitchinterval(switch_s)
+        other.join()
+    assert after > before
+
+
+def test_memory_that_is_too_little_is_told():
+    code = """
+import resource, sys, numpy as np
+from aoienet.engine import _core
+file = np.zeros(256 << 20, np.uint8)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20), resource.RLIM_INFINITY))
+try:
+    _core.open(file)
+except MemoryError as error:
+    sys.exit("the model fits into memory; received a file of 268435456 bytes." not in str(error))
+sys.exit("opened")
+"""
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("the limit is set from /proc, which this system has not")
+    subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ))

@@ -6,7 +6,8 @@
  *   each with its own workspace.
  * - Errors: a status code everywhere; aoie_open also says which rule failed. No exception leaves the library.
  * - Every instruction set gives the same bits. The environment variable AOIENET_ISA forces one
- *   (reference, neon, avx2, avx512).
+ *   (reference, neon, avx2, avx512). The threads that run a model round to nearest and keep small numbers (no
+ *   flush-to-zero), which is how they begin; where a program changes that, the bits may differ.
  */
 #ifndef AOIENET_AOIENET_H_
 #define AOIENET_AOIENET_H_
@@ -28,7 +29,7 @@ typedef struct aoie_model aoie_model;
 
 typedef enum {
   AOIE_OK = 0,
-  AOIE_BAD_ARGUMENT = 1, /* a null pointer, a workspace too small or not aligned */
+  AOIE_BAD_ARGUMENT = 1, /* NULL, out of its range, not for this model; a workspace too small or not aligned */
   AOIE_BAD_FILE = 2,     /* the bytes break a rule of docs/format.md */
   AOIE_BAD_SIZE = 3,     /* this model does not take pictures of this size */
   AOIE_NO_MEMORY = 4,

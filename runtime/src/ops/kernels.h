@@ -6,6 +6,11 @@
 
 #include <stdint.h>
 
+// -ffast-math reorders, and x87 registers (32-bit x86) round late: other bits, without a word.
+#if defined(__FAST_MATH__) || (defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16)
+#error "every float operation is rounded once, as written: compile without -ffast-math; 32-bit x86: -msse2 -mfpmath=sse"
+#endif
+
 namespace aoie {
 
 constexpr int kPad = 16;  // constants that run over channels are padded with 0 to a multiple of this

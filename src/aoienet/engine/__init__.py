@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import threading
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ __all__ = ["Model", "ModelFileError", "active_isa", "cpu_features", "isas"]
 
 ALIGN_BYTES = 64
 MAX_THREADS = 64
+MAX_SIDE_PX = 65_536
 _DTYPES = (np.uint8, np.int8, np.uint64, np.float32, np.float32)  # by aoie_type of the runtime
 _BITS = 2
 
@@ -59,6 +60,7 @@ class Model:
 
         Raises    ModelFileError: a rule of the format is broken. OSError: the file cannot be read.
                   RuntimeError: AOIENET_ISA names an instruction set that this machine lacks.
+                  MemoryError: the opened model does not fit.
         """
         with open(path, "rb") as stream:
             data = stream.read((1 << 30) + 1)
@@ -77,8 +79,8 @@ class Model:
         A colour picture handed to a grey model is made grey with the integer law of docs/format.md.
         threads (1 to 64) share one picture, for latency; they end with the call. The bits do not depend on them.
         """
-        if not 1 <= threads <= MAX_THREADS:
-            raise ValueError(f"threads is 1 to {MAX_THREADS}; received {threads}. Take the number of cores.")
+        if not _is_whole(threads) or not 1 <= threads <= MAX_THREADS:
+            raise ValueError(f"threads is 1 to {MAX_THREADS}; received {threads!r}. Take the number of cores.")
         pixels = self._pixels(image)
         h, w = pixels.shape[:2]
         grid_h, grid_w, classes = self._core.plan(h, w)[:3]
@@ -103,12 +105,24 @@ class Model:
 
     def workspace_bytes(self, h: int, w: int) -> int:
         """Return the memory that one run of a picture of h x w pixels needs."""
-        return int(self._core.plan(h, w)[3])
+        return int(self._plan(h, w)[3])
 
     def grid(self, h: int, w: int) -> tuple[int, int]:
         """Return how many decisions (down, across) a picture of h x w pixels gets."""
-        grid_h, grid_w = self._core.plan(h, w)[:2]
+        grid_h, grid_w = self._plan(h, w)[:2]
         return grid_h, grid_w
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"a model is not copied and not sent to another process; received {self!r}. Threads share it; "
+            "another process calls Model.open(path) itself."
+        )
+
+    def _plan(self, h: int, w: int) -> tuple[int, int, int, int, int]:
+        if not all(_is_whole(side) and abs(side) <= MAX_SIDE_PX for side in (h, w)):
+            rule = f"h and w are whole pixels, at most {MAX_SIDE_PX}"
+            raise ValueError(f"{rule}; received {(h, w)!r}. Cut the picture into tiles.")
+        return self._core.plan(h, w)
 
     def _pixels(self, image: Array) -> NDArray[np.uint8]:
         pixels = np.asarray(image)
@@ -131,6 +145,10 @@ class Model:
             self._memory.workspace = None  # let the old one go before the new one is asked for
             memory = self._memory.workspace = _aligned(size_bytes)
         return memory
+
+
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, (int, np.integer))
 
 
 def _aligned(size_bytes: int) -> NDArray[np.uint8]:
