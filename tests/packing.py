@@ -1,14 +1,16 @@
 """Pack a network whose every constant is exercised, and compare it layer by layer with its training form."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
 
+from aoienet import engine
 from aoienet.deploy import export, format, pictures, simulate, verify
-from aoienet.engine import Model
 from aoienet.models.blocks.unit import Unit
 from aoienet.models.net import BinaryNet
 from aoienet.models.spec import Conv, NetSpec, Stem
@@ -63,7 +65,7 @@ def transform_of(net: BinaryNet) -> dict:
 
 
 def verified(net: BinaryNet, folder: Path, count: int = 1) -> verify.Verification:
-    """Pack to a file, read it, run it in C++ and in NumPy, compare."""
+    """Pack to a file, read it, run it in C++ with every instruction set and in NumPy, compare."""
     info = {
         "classes": [f"class_{i}" for i in range(net.spec.num_classes)],
         "transform": transform_of(net),
@@ -74,12 +76,21 @@ def verified(net: BinaryNet, folder: Path, count: int = 1) -> verify.Verificatio
     }
     format.write(folder / "m.aoie", *export.pack(net, info, net.spec.name))
     header, tensors = format.read(folder / "m.aoie")
-    model = Model.open(folder / "m.aoie")
+    models = []
+    for isa in engine.isas():
+        with mock.patch.dict(os.environ, AOIENET_ISA=isa):
+            models.append(engine.Model.open(folder / "m.aoie"))
 
     def trace(image: np.ndarray) -> list[np.ndarray]:
-        fast, slow = model.trace(image), simulate.run(header, tensors, image)
-        for entry in header["graph"]:
-            assert np.array_equal(fast[entry["out"]], slow[entry["out"]]), f"C++ and NumPy differ in {entry}"
+        slow = simulate.run(header, tensors, image)
+        for model in models:
+            fast = model.trace(image)
+            for entry in header["graph"]:
+                same = np.array_equal(fast[entry["out"]], slow[entry["out"]])
+                assert same, f"{model.isa} and NumPy differ in {entry}"
+            assert np.array_equal(model.run(image), fast[header["graph"][-1]["out"]]), (
+                f"{model.isa}: a run differs from its trace"
+            )
         return fast
 
     return verify.verify(net, header, trace, list(pictures.pictures(header, count)))
