@@ -122,8 +122,9 @@ inline std::vector<unsigned char> sparse_scan_file() {
                 "\"threshold\":0,\"temperature\":1}");
 }
 
-// conv_int, then every op that small_file lacks. 8 x 8 pixels.
-inline std::vector<unsigned char> mixed_file() {
+// conv_int, then every op that small_file lacks, on maps of 4 n to 14 n channels. 8 x 8 pixels.
+inline std::vector<unsigned char> mixed_file(int n = 1) {
+  const int c = 6 * n, words = (c + 63) / 64;
   Random random;
   ModelFile m;
   int last = 0;
@@ -137,38 +138,46 @@ inline std::vector<unsigned char> mixed_file() {
   const auto floats = [&](const char* name, const std::vector<int>& shape) {
     return key(name, m.floats(random, shape));
   };
-  const std::vector<int16_t> stem(4 * 9, 55);
+  const std::vector<int16_t> stem(static_cast<size_t>(4 * n * 9), 55);
   int x = op("conv_int", {0},
-             ",\"k\":3,\"s\":1,\"p\":1" + key("weight", m.add("i16", {4, 3, 3, 1}, stem.data(), 72)) +
-                 floats("scale", {4}) + floats("bias", {4}));
+             ",\"k\":3,\"s\":1,\"p\":1" + key("weight", m.add("i16", {4 * n, 3, 3, 1}, stem.data(), stem.size() * 2)) +
+                 floats("scale", {4 * n}) + floats("bias", {4 * n}));
   x = op("maxpool", {x}, ",\"k\":2,\"s\":1,\"p\":1");  // 9 x 9
   x = op("conv_f32", {x},
-         ",\"k\":3,\"s\":2,\"p\":1,\"groups\":2" + floats("weight", {6, 3, 3, 2}) + floats("bias", {6}));
+         ",\"k\":3,\"s\":2,\"p\":1,\"groups\":2" + floats("weight", {c, 3, 3, 2 * n}) + floats("bias", {c}));
   x = op("slopes", {x},
-         floats("pos", {6}) + floats("pos_shift", {6}) + floats("neg", {6}) + floats("neg_shift", {6}) +
-             floats("knee", {6}));
-  const std::vector<unsigned char> flip(12, 1);
-  const int bits = op("binarize", {x}, floats("threshold", {2, 6}) + key("flip", m.add("u8", {2, 6}, flip.data(), 12)));
-  std::vector<uint64_t> weight(18);
-  for (auto& word : weight) word = random.next() & 63;
-  const std::string constants = floats("plane_scale", {2}) + floats("e", {6}) + floats("f", {6}) +
-                                floats("h", {16, 6}) + ",\"channels\":6,\"s\":1";
+         floats("pos", {c}) + floats("pos_shift", {c}) + floats("neg", {c}) + floats("neg_shift", {c}) +
+             floats("knee", {c}));
+  const std::vector<unsigned char> flip(static_cast<size_t>(2 * c), 1);
+  const int bits =
+      op("binarize", {x}, floats("threshold", {2, c}) + key("flip", m.add("u8", {2, c}, flip.data(), flip.size())));
+  std::vector<uint64_t> weight(static_cast<size_t>(c * 3 * words));
+  for (size_t i = 0; i < weight.size(); ++i) {
+    weight[i] = random.next();
+    if (c % 64 != 0 && static_cast<int>(i) % words == words - 1) weight[i] &= (uint64_t{1} << (c % 64)) - 1;
+  }
+  const std::string constants = floats("plane_scale", {2}) + floats("e", {c}) + floats("f", {c}) +
+                                floats("h", {16, c}) + ",\"channels\":" + std::to_string(c) + ",\"s\":1";
   const int tall = op("conv_bits", {bits},
-                      ",\"k\":3,\"kw\":1" + key("weight", m.add("u64", {6, 3, 1, 1}, weight.data(), 144)) + constants);
+                      ",\"k\":3,\"kw\":1" +
+                          key("weight", m.add("u64", {c, 3, 1, words}, weight.data(), weight.size() * 8)) + constants);
   const int wide = op("conv_bits", {bits},
-                      ",\"k\":1,\"kw\":3" + key("weight", m.add("u64", {6, 1, 3, 1}, weight.data(), 144)) + constants);
-  x = op("gate", {tall, wide}, floats("threshold", {6}) + floats("scale", {6}) + floats("shift", {6}));
+                      ",\"k\":1,\"kw\":3" +
+                          key("weight", m.add("u64", {c, 1, 3, words}, weight.data(), weight.size() * 8)) + constants);
+  x = op("gate", {tall, wide}, floats("threshold", {c}) + floats("scale", {c}) + floats("shift", {c}));
   x = op("clip", {x}, ",\"low\":-1,\"high\":1.5e0");
   int vec = op("pool", {x}, ",\"window\":0");
-  vec = op("sigmoid", {op("linear", {vec}, floats("weight", {6, 6}) + floats("bias", {6}))}, "");
+  vec = op("sigmoid", {op("linear", {vec}, floats("weight", {c, c}) + floats("bias", {c}))}, "");
   x = op("mul", {x, vec}, "");
   x = op("rank1", {x}, floats("rows", {5}) + floats("columns", {5}));
   x = op("add", {x, tall}, "");
-  x = op("channels", {x}, ",\"from\":1,\"to\":5,\"before\":1,\"after\":2");
+  x = op("channels", {x},
+         ",\"from\":" + std::to_string(n) + ",\"to\":" + std::to_string(5 * n) + ",\"before\":" + std::to_string(n) +
+             ",\"after\":" + std::to_string(2 * n));
   x = op("concat", {op("subsample2", {x}, ""), op("avgpool2", {x}, "")}, "");
   x = op("pool", {x}, ",\"window\":2,\"stride\":1");
   x = op("peak", {op("mul", {x, x}, "")}, ",\"window\":2,\"stride\":1");
-  op("linear", {x}, floats("weight", {2, 14}) + floats("bias", {2}));
+  op("linear", {x}, floats("weight", {2, 14 * n}) + floats("bias", {2}));
   return m.file(2, "{\"kind\":\"center\"}", true);
 }
 
