@@ -41,6 +41,7 @@ class Request:
     width_classes: dict[str, Any] | None = None
     fail_on: str | None = None
     white_level: int | None = None
+    marker_mm: float | None = None
 
 
 def open_stages(request: Request) -> Stages:
@@ -88,6 +89,7 @@ def open_stages(request: Request) -> Stages:
         certificate=certificate if request.threshold is None else {},
         familiar=None if statistics is None else Familiar.from_meta(statistics, cell_px(geometry), geometry.halo_px),
         white_level=request.white_level,
+        marker_mm=request.marker_mm,
     )
 
 
@@ -196,7 +198,7 @@ def held_against(pictures: list[Picture], request: Request, stages: Stages) -> l
     for picture in pictures:
         if not picture.error:
             with open_source(picture.path, stages.channels) as source:
-                wrong = needs_scale(options, picture.path, source.geo, (source.height, source.width))
+                wrong = needs_scale(options, picture, source.geo)
             picture = replace(picture, units=(), error=wrong) if wrong else picture
         made.append(picture)
     return made

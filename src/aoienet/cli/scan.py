@@ -66,6 +66,13 @@ def scan(
             rich_help_panel=SCALES,
         ),
     ] = None,
+    marker_mm: Annotated[
+        float | None,
+        typer.Option(
+            help="Side of the black square, mm, of the markers (AprilTag 36h11, ArUco 4x4_50) in each picture.",
+            rich_help_panel=SCALES,
+        ),
+    ] = None,
     blur_px: Annotated[
         float | None, typer.Option(help="Sigma of the optical blur, if it is known.", rich_help_panel=SCALES)
     ] = None,
@@ -126,7 +133,7 @@ def scan(
         blur_px=blur_px,
         fail_on=_checked_rule(fail_on),
         white_level=None if streams else _checked_level(white_level),
-        **_scale(mm_per_px, scale_points),
+        **_scale(mm_per_px, scale_points, marker_mm),
         **_classes(width_classes),
     )
     request, stages = _cascade.opened(request)
@@ -247,15 +254,20 @@ def _checked_rule(text: str | None) -> str | None:
         return None if text is None else Rule.parse(text).text
 
 
-def _scale(mm_per_px: float | None, points: str | None) -> dict[str, Any]:
+def _scale(mm_per_px: float | None, points: str | None, marker_mm: float | None) -> dict[str, Any]:
     """Millimetres per pixel and where they are from."""
+    from aoienet.measure.marker import checked_side
     from aoienet.measure.scale import ScaleError, from_points, from_value
 
-    if mm_per_px is not None and points is not None:
-        _common.fail("--mm-per-px and --scale-points say the same thing; received both: leave one out.")
-    if mm_per_px is None and points is None:
+    options = {"--mm-per-px": mm_per_px, "--scale-points": points, "--marker-mm": marker_mm}
+    given = [name for name, value in options.items() if value is not None]
+    if len(given) > 1:
+        _common.fail(f"{' and '.join(given)} say the same thing; received together: give one of them.")
+    if not given:
         return {}
     with _common.wrong_use_is_exit_1(ScaleError):
+        if marker_mm is not None:
+            return {"marker_mm": checked_side(marker_mm)}
         if mm_per_px is not None:
             from_value(mm_per_px)
             return {"mm_per_px": mm_per_px, "scale_origin": "--mm-per-px"}
@@ -264,10 +276,7 @@ def _scale(mm_per_px: float | None, points: str | None) -> dict[str, Any]:
         except ValueError:
             _common.fail(f"--scale-points is X1,Y1,X2,Y2,MM; received {points!r}.")
         found = from_points((x0, y0), (x1, y1), mm)
-    return {
-        "mm_per_px": found.mm_per_px,
-        "scale_origin": f"{found.origin}; the scale itself is known to {100 * found.u_relative:.2g} % (one standard uncertainty)",
-    }
+    return {"mm_per_px": found.mm_per_px, "scale_origin": found.words}
 
 
 def _classes(name: str | None) -> dict[str, Any]:
@@ -321,7 +330,7 @@ def _check_size(form: Form, stages: Stages, request: Request) -> None:
             f"a picture must hold at least one block of {block}x{block} px; received --width {form.width}, --rows {form.rows}."
         )
     rule = _cascade.options_of(request).rule
-    if rule is not None and rule.needs_scale and request.mm_per_px is None:
+    if rule is not None and rule.needs_scale and request.mm_per_px is None and request.marker_mm is None:
         _common.fail(f"the rule {rule.text!r} needs a scale, and rows have none; next: --mm-per-px NUMBER")
 
 

@@ -1,5 +1,5 @@
-"""Millimetres per pixel: from a number, from the ground sampling distance of a GeoTIFF, or from two points a known
-distance apart. Without one of them nothing is said in millimetres."""
+"""Millimetres per pixel: from a number, from the ground sampling distance of a GeoTIFF, from two points a known distance
+apart, or from a marker of known size (marker.py). Without one of them nothing is said in millimetres."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ class PixelSize:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.mm_per_px) and self.mm_per_px > 0):
             raise ScaleError(f"mm_per_px must be positive and finite; received {self.mm_per_px}.")
+
+    @property
+    def words(self) -> str:
+        """Where it is from and how well it is known, for a reader."""
+        return f"{self.origin}; the scale itself is known to {100 * self.u_relative:.2g} % (one standard uncertainty)"
 
     def millimetres(self, value_px: float, u_px: float) -> tuple[float, float]:
         """A length and its standard uncertainty in mm, that of the scale included."""

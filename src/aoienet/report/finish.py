@@ -20,6 +20,7 @@ from aoienet.measure import Piece, Settings, merge
 from aoienet.measure.classes import Classes, too_coarse
 from aoienet.measure.crack import CRACK, JOINT
 from aoienet.measure.joint import LEAST_PX
+from aoienet.measure.marker import Marked
 from aoienet.report.outputs import Findings, write_outputs
 from aoienet.report.records import Scale, columns, place_of, record
 from aoienet.report.tables import area_share, looked_share, unfamiliar_share
@@ -129,9 +130,9 @@ def finish(stages: Stages, plan: Plan, picture: Picture, units: list[Path]) -> d
     with open_source(picture.path, stages.channels, stages.white_level) as source:
         geo, size_hw, white_level = source.geo, (source.height, source.width), source.white_level
         notices = list(source.warnings)
-    if wrong := needs_scale(options, picture.path, geo, size_hw):
+    if wrong := needs_scale(options, picture, geo):
         raise SourceError(wrong)
-    scale = scale_of(options, geo, size_hw)
+    scale = scale_of(options, geo, size_hw, picture.marked)
     sha256 = file_sha256(picture.path)
     with _spool(plan.work) as spool:
         mask = SpooledMask(spool, size_hw[1])
@@ -167,25 +168,29 @@ def _spool(folder: Path) -> Iterator[BinaryIO]:
         raise OutputError(f"cannot write to {folder}: {error.strerror}") from None
 
 
-def needs_scale(options: Options, path: Path, geo: GeoReference | None, size_hw: tuple[int, int]) -> str:
+def needs_scale(options: Options, picture: Picture, geo: GeoReference | None) -> str:
     """Why a picture cannot be held against the rule of the options, or ""."""
-    scale = scale_of(options, geo, size_hw)
+    scale = scale_of(options, geo, (picture.height, picture.width), picture.marked)
     if options.rule is None or not options.rule.needs_scale or scale.mm_per_px is not None:
         return ""
-    return f"{path}: the rule {options.rule.text!r} needs a scale; {scale.origin}"
+    return f"{picture.path}: the rule {options.rule.text!r} needs a scale; {scale.origin}"
 
 
-def scale_of(options: Options, geo: GeoReference | None, size_hw: tuple[int, int]) -> Scale:
-    """From the user, else from the file, else none; width classes only where they can be told."""
+def scale_of(
+    options: Options, geo: GeoReference | None, size_hw: tuple[int, int], marked: Marked | None = None
+) -> Scale:
+    """From the picture's markers or the user, else from the file, else none; width classes only where they can be told."""
     mm, origin = options.mm_per_px, options.scale_origin
-    if mm is None and geo is not None:
+    if marked is not None:
+        mm, origin = marked.scale.mm_per_px, marked.scale.words
+    elif mm is None and geo is not None:
         mm, origin = geo.pixel_mm(size_hw[1], size_hw[0])
     elif mm is None:
         origin = "no scale was given and the file has none; next: --mm-per-px NUMBER"
     classes = options.classes
     if classes is not None and mm is None and len(classes.classes) > 1:
         classes = None
-    return Scale(mm, origin, classes)
+    return Scale(mm, origin, classes, marked)
 
 
 def settings_of(stages: Stages, settings: Settings) -> dict[str, Any]:

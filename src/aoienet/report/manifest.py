@@ -14,7 +14,17 @@ from aoienet.files import write_json
 from aoienet.scan.sources import Source, file_sha256
 
 FORMAT = 1  # of the manifest; grows when a reader of the old one would be wrong
-LIBRARIES = ("numpy", "scipy", "scikit-image", "pillow", "tifffile", "imagecodecs", "onnxruntime", "pyproj")
+LIBRARIES = (
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "pillow",
+    "tifffile",
+    "imagecodecs",
+    "onnxruntime",
+    "pyproj",
+    "opencv-python-headless",
+)
 
 
 def write_manifest(path: Path, document: dict[str, Any], files: Iterable[Path]) -> dict[str, Any]:

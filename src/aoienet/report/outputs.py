@@ -88,7 +88,11 @@ def write_outputs(out: Path, found: Findings) -> dict[str, Any]:
             "second_stage": found.second_stage,
             "certificate": found.certificate,
             "settings": found.settings,
-            "scale": {"mm_per_px": found.scale.mm_per_px, "origin": found.scale.origin},
+            "scale": {
+                "mm_per_px": found.scale.mm_per_px,
+                "origin": found.scale.origin,
+                "marker": None if found.scale.marked is None else asdict(found.scale.marked),
+            },
             "width_classes": None if found.scale.classes is None else asdict(found.scale.classes),
             "place": place.reason,
             "overlay_factor": factor,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aoienet.measure.classes import Classes, classify
+from aoienet.measure.marker import Marked
 from aoienet.scan.sources import GeoReference
 from aoienet.scan.sources.geo import GeoError
 
@@ -25,11 +26,13 @@ CLASS_ENDS = ("", "_at_least", "_at_most")
 @dataclass(frozen=True)
 class Scale:
     """Millimetres per pixel and where the number is from; None: lengths stay in pixels, and `origin` says why.
-    classes: of crack width, which are in millimetres; None: none are asked for, or there is no scale."""
+    classes: of crack width, which are in millimetres; None: none are asked for, or there is no scale. marked: the markers
+    that it is from."""
 
     mm_per_px: float | None
     origin: str
     classes: Classes | None = None
+    marked: Marked | None = None
 
     def __post_init__(self) -> None:
         if self.mm_per_px is not None and not (math.isfinite(self.mm_per_px) and self.mm_per_px > 0):

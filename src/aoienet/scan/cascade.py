@@ -36,7 +36,7 @@ LEAST_ROWS = 2048  # of a unit: its surroundings would else be a large part of t
 class Stages:
     """The opened models. segmenter None: the first stage alone. familiar None: the model file has no statistics of its
     training pictures. model, second_stage, certificate: what a manifest says. white_level: largest sample of pictures of more than
-    8 bits; None: what the file says."""
+    8 bits; None: what the file says. marker_mm: side of the markers that tell a picture's scale; None: none are looked for."""
 
     run: Run
     classes: Sequence[str]
@@ -49,6 +49,7 @@ class Stages:
     certificate: dict[str, Any] = field(default_factory=dict)
     familiar: Familiar | None = None
     white_level: int | None = None
+    marker_mm: float | None = None
 
 
 Open = Callable[[], Stages]  # must be picklable: a worker opens its own
@@ -109,10 +110,15 @@ def units_of(height: int, width: int, geometry: Geometry) -> list[Unit]:
 
 
 class Looker:
-    """Does units of one picture. In order, it goes on where it stopped; any other order gives the same bytes."""
+    """Does units of one picture. In order, it goes on where it stopped; any other order gives the same bytes.
 
-    def __init__(self, stages: Stages, path: Path, settings: Settings, threads: int = 1) -> None:
-        self._stages, self._settings, self._threads = stages, settings, threads
+    left_out: convex areas, corners float [N, 2] (x, y) around, in which there is no crack.
+    """
+
+    def __init__(
+        self, stages: Stages, path: Path, settings: Settings, threads: int = 1, left_out: Sequence[np.ndarray] = ()
+    ) -> None:
+        self._stages, self._settings, self._threads, self._left_out = stages, settings, threads, left_out
         self.source = open_source(path, stages.channels, stages.white_level)
         try:
             self.grid = block_grid(self.source.height, self.source.width, stages.geometry)
@@ -217,6 +223,8 @@ class Looker:
         boxes = _rectangles(cells_HW, cell_row0, cell_px(self._stages.geometry), top, bottom, self.source.width)
         for box, probability in regions(segmenter, self._second.read, size, boxes, threads=self._threads):
             mask.put(box, probability >= segmenter.threshold, probability)
+        for area in self._left_out:
+            mask.clear(area)
         return mask
 
     def _measure(self, unit: Unit, mask: TileMask) -> list[Piece]:

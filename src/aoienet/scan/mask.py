@@ -28,6 +28,19 @@ class TileMask:
                 tile = self.tiles.setdefault(key, np.zeros((TILE_PX, TILE_PX), np.uint8))
                 tile[inner] = level[outer]
 
+    def clear(self, corners: np.ndarray) -> None:
+        """Nothing within a convex area is crack; corners: float [N, 2], x and y, clockwise on the picture."""
+        (x0, y0), (x1, y1) = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0)) + 1
+        for key, inner, _ in _parts((int(x0), int(y0), int(x1), int(y1))):
+            tile = self.tiles.get(key)
+            if tile is None:
+                continue
+            rows, columns = (np.arange(s.start, s.stop) + k * TILE_PX for s, k in zip(inner, key, strict=True))
+            within = np.ones((len(rows), len(columns)), bool)
+            for (ax, ay), (bx, by) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+                within &= (bx - ax) * (rows[:, None] - ay) >= (by - ay) * (columns - ax)
+            tile[inner][within] = 0
+
     def window(self, box: Rectangle) -> np.ndarray:
         """uint8 [h, w] of a rectangle."""
         out = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)

@@ -12,16 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from aoienet.measure import Settings
+from aoienet.measure.marker import Marked
+from aoienet.measure.scale import ScaleError
 from aoienet.scan.cascade import Found, Looker, Open, Stages, Unit, units_of
+from aoienet.scan.marker import marked
 from aoienet.scan.sources import SourceError, open_source
 from aoienet.scan.tiles import GeometryError
 
-BAD_PICTURE = (SourceError, GeometryError, MemoryError)
+BAD_PICTURE = (SourceError, GeometryError, ScaleError, MemoryError)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of a batch. folder: its outputs. units: in order; none where `error` says why it cannot be scanned."""
+    """A picture of a batch. folder: its outputs. units: in order; none where `error` says why it cannot be scanned.
+    marked: the scale from its markers, where these were looked for."""
 
     index: int
     path: Path
@@ -30,6 +34,7 @@ class Picture:
     width: int = 0
     units: tuple[Unit, ...] = ()
     error: str = ""
+    marked: Marked | None = None
 
 
 @dataclass(frozen=True)
@@ -97,8 +102,8 @@ class Worker:
     def _look(self, picture: Picture, unit: Unit) -> Outcome:
         if self._looker is None or self._looker[0] != picture.path:
             self.close()
-            looker = Looker(self._stages, self._plan.base / picture.path, self._plan.settings, self._threads)
-            self._looker = picture.path, looker
+            path, left_out = self._plan.base / picture.path, picture.marked.left_out if picture.marked else ()
+            self._looker = picture.path, Looker(self._stages, path, self._plan.settings, self._threads, left_out)
         looker = self._looker[1]
         if (looker.source.height, looker.source.width) != (picture.height, picture.width):
             raise SourceError(f"{picture.path} has changed since the scan began; scan it anew.")
@@ -116,10 +121,11 @@ def plan_picture(index: int, path: Path, folder: Path, stages: Stages) -> Pictur
     try:
         with open_source(path, stages.channels, stages.white_level) as source:
             height, width = source.height, source.width
-        units = tuple(units_of(height, width, stages.geometry))
+            units = tuple(units_of(height, width, stages.geometry))
+            found = None if stages.marker_mm is None else marked(source, stages.marker_mm)
     except BAD_PICTURE as error:
         return Picture(index, path, folder, error=words_of(error, path))
-    return Picture(index, path, folder, height, width, units)
+    return Picture(index, path, folder, height, width, units, marked=found)
 
 
 def facts_of(found: Found) -> dict[str, Any]:
