@@ -43,6 +43,20 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / f"{name}.aoie" for name in NETWORKS}
 
 
+def taken_by_both(path: Path, words: str) -> bool:
+    """Whether both readers take a file; they agree, and refuse it with these words."""
+    verdicts = []
+    for reader in (Model.open, aoie_format.read):
+        try:
+            reader(path)
+            verdicts.append(True)
+        except ValueError as error:
+            assert words in str(error)
+            verdicts.append(False)
+    assert verdicts[0] == verdicts[1], path.read_bytes()[32:]
+    return verdicts[0]
+
+
 @functools.cache
 def interpreted(path: Path, h: int, w: int) -> list[np.ndarray]:
     header, tensors = aoie_format.read(path)
@@ -277,16 +291,7 @@ def test_broken_rules_are_refused_by_runtime_and_python_alike(files, tmp_path):
         assert old in text, old
         path = tmp_path / f"{index}.aoie"
         path.write_bytes(_reseal(text.replace(old, new, 1), data))
-        verdicts = []
-        for reader in (Model.open, aoie_format.read):
-            try:
-                reader(path)
-                verdicts.append(True)
-            except ValueError as error:
-                assert "received" in str(error)
-                verdicts.append(False)
-        assert verdicts[0] == verdicts[1], (old, new, verdicts)
-        refused += not verdicts[0]
+        refused += not taken_by_both(path, "received")
     assert refused >= len(swaps) - 3
 
 
@@ -300,16 +305,7 @@ def test_the_least_halo_gives_the_bits_of_the_whole_picture_and_less_is_refused(
     taken = []
     for halo in range(0, scan["halo_px"] + 1, step):
         path.write_bytes(_reseal(text.replace(b'"halo_px":%d' % scan["halo_px"], b'"halo_px":%d' % halo), data))
-        verdicts = []
-        for reader in (Model.open, aoie_format.read):
-            try:
-                reader(path)
-                verdicts.append(True)
-            except ValueError as error:
-                assert "scan: halo_px is at least what a decision sees" in str(error)
-                verdicts.append(False)
-        assert verdicts[0] == verdicts[1]
-        taken += [halo] * verdicts[0]
+        taken += [halo] * taken_by_both(path, "scan: halo_px is at least what a decision sees")
     halo = taken[0]
     assert 0 < halo and taken == list(range(halo, scan["halo_px"] + 1, step))
     path.write_bytes(_reseal(text.replace(b'"halo_px":%d' % scan["halo_px"], b'"halo_px":%d' % halo), data))
