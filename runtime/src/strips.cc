@@ -93,9 +93,12 @@ bool Strips::next(Part* part) {
   const size_t count = steps_.size();
   if (done_[count - 1] >= values_[steps_.back().node->out].h) return false;
   size_t index = last_.step;
-  do index = index + 1 < count ? index + 1 : 1;
-  while (allowed(index) == done_[index]);
-  *part = last_ = {index, done_[index], allowed(index)};
+  int64_t end = 0;
+  do {
+    index = index + 1 < count ? index + 1 : 1;
+    end = allowed(index);
+  } while (end == done_[index]);
+  *part = last_ = {index, done_[index], end};
   return true;
 }
 

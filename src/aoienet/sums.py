@@ -33,8 +33,8 @@ def cell_sums(rows: np.ndarray, cell_px: int) -> np.ndarray:
     kind = np.float32 if len(some) * cell_px * 255**2 < EXACT else np.float64
     a = some.astype(kind)
     cells = -(-width // cell_px)
-    out = np.zeros((len(Sum), cells * cell_px), kind)
-    whole, out = out, out[:, :width]
+    whole = np.zeros((len(Sum), cells * cell_px), kind)
+    out = whole[:, :width]
     out[Sum.LIGHT] = (some >= LIGHT).sum(axis=0, dtype=np.uint16)
     out[Sum.DARK] = (some <= DARK).sum(axis=0, dtype=np.uint16)
     out[Sum.PIXELS] = len(some)
