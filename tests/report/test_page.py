@@ -14,6 +14,7 @@ from tests.report.cracks import HEIGHT, WIDTH, scanned, surface
 
 from aoienet.measure.classes import load
 from aoienet.report import page as pages
+from aoienet.report import words
 from aoienet.report.page import Page, write_page
 from aoienet.report.records import Scale, place_of
 from aoienet.scan.sources import open_source
@@ -188,7 +189,7 @@ def test_every_width_that_is_only_a_bound_says_so(tmp_path):
     [(1.23456, 0.0312, "1.235 ± 0.031"), (1200.7, 15.2, "1201 ± 15"), (5.0, 0.0, "5.00"), (None, 1.0, "unknown"), (12.3, None, "12.3 ± unknown")],
 )  # fmt: skip
 def test_uncertainties_have_two_digits(value, u, text):
-    assert pages._measured(value, u) == text
+    assert words.measured(value, u) == text
 
 
 def test_the_map_shades_exactly_what_was_not_looked_at(tmp_path):

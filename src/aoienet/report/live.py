@@ -3,8 +3,6 @@ its place. Both are replaced whole, so a reader never sees half of one."""
 
 from __future__ import annotations
 
-import base64
-import io
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from aoienet.files import atomic, write_json
+from aoienet.files import write_json
+from aoienet.report import template
 from aoienet.scan.batch import Batch, State
 from aoienet.scan.cascade import Found, Unit
 from aoienet.scan.mask import TILE_PX
@@ -137,21 +136,13 @@ class _Map:
 
     def write(self, words: dict[str, Any]) -> None:
         """Write report.html as it stands."""
-        import jinja2
-        from PIL import Image
-
-        made = io.BytesIO()
-        Image.fromarray(self._canvas).save(made, format="JPEG", quality=82)
-        loader = jinja2.PackageLoader("aoienet.report", ".")
-        page = jinja2.Environment(loader=loader, autoescape=True).get_template("live.html.j2")
         state = self._state
-        text = page.render(
-            name=state.picture.path.name,
-            done=len(state.lines),
-            units=len(state.picture.units),
-            words=words,
-            image="data:image/jpeg;base64," + base64.b64encode(made.getvalue()).decode(),
-        )
         state.picture.folder.mkdir(parents=True, exist_ok=True)
-        with atomic(state.picture.folder / "report.html") as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        context = {
+            "name": state.picture.path.name,
+            "done": len(state.lines),
+            "units": len(state.picture.units),
+            "words": words,
+            "image": template.jpeg(self._canvas),
+        }
+        template.write(state.picture.folder / "report.html", "live.html.j2", context)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aoienet import __version__
 from aoienet.measure.crack import KINDS
+from aoienet.report import words
 from aoienet.report.defects import write_coco, write_csv, write_geojson
 from aoienet.report.kinds import kind_rows
 from aoienet.report.manifest import picture_facts, write_manifest
@@ -139,12 +140,11 @@ def _page(found: Findings, source: Source, place: Place) -> Page:
         dropped_share=1 - looked_share(found.first),
         measured=found.measured,
         seed=found.sha256,
-        picture=_words({**picture, **{f"Note {i}": note for i, note in enumerate(source.notes, 1)}}),
-        model=_words({f"First stage {k}": v for k, v in found.model.items()})
-        + _words({f"Second stage {k}": v for k, v in found.second_stage.items()}),
-        certificate=_words(found.certificate),
-        promise=_promise(found.certificate),
-        settings=_words(found.settings),
+        picture=words.rows({**picture, **{f"Note {i}": note for i, note in enumerate(source.notes, 1)}}),
+        model=words.models(found.model, found.second_stage),
+        certificate=words.rows(found.certificate),
+        promise=words.promise(found.certificate),
+        settings=words.rows(found.settings),
         reasons=[
             (reason, NOT_SOUGHT if n is None else f"{n} cells of {cell_px(found.first.geometry)} px")
             for reason, n in reasons(found.first).items()
@@ -152,33 +152,3 @@ def _page(found: Findings, source: Source, place: Place) -> Page:
         warnings=found.warnings,
         versions=[("aoienet", __version__)],
     )
-
-
-def _promise(found: dict[str, Any]) -> str:
-    """The certificate as an inspector reads it; "" where the model file says nothing or other things."""
-    try:
-        photographs, confidence = found["photographs"], found["confidence"]
-        none, missed = (found[f"photographs_{name}"] for name in ("without_any_crack_found", "with_a_missed_crack"))
-        none_most, missed_most = (
-            found[f"photographs_{name}_at_most"] for name in ("without_any_crack_found", "with_a_missed_crack")
-        )
-    except KeyError:
-        return ""
-    return (
-        f"What the first stage may miss: of {photographs} test photographs with cracks, {none} had no crack looked at by the second stage, and "
-        f"{missed} had at least one crack that was not. With {100 * confidence:.3g} % confidence this is so in at most {100 * none_most:.1f} % and "
-        f"{100 * missed_most:.1f} % of photographs like these. It says nothing about other surfaces or cameras."
-    )
-
-
-def _words(values: dict[str, Any]) -> list[tuple[str, str]]:
-    """Names and values as text; a list or a table in one line."""
-    return [(name.replace("_", " "), _text(value)) for name, value in values.items()]
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{k.replace('_', ' ')} {_text(v)}" for k, v in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(_text(v) for v in value)
-    return "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aoienet.files import atomic
 from aoienet.measure.crack import CRACK, JOINT
+from aoienet.report import template
 from aoienet.report.pyramid import shrink
 from aoienet.report.records import Place, Scale, Value, record
+from aoienet.report.template import jpeg
+from aoienet.report.words import Rows, bounded, measured, number, width_class
 
 if TYPE_CHECKING:
     from aoienet.measure.crack import Crack
@@ -32,8 +31,6 @@ MAP_PX = 1600  # longest side of the picture in the map
 LONG_STRIP = 4.0  # a picture longer than this many times its width is shown in pieces
 PIECES = 24
 SAMPLES = 24  # parts of what was not looked at
-QUALITY = 82  # of the embedded JPEG pictures
-Rows = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -72,17 +69,7 @@ class Page:
 
 def write_page(path: Path, page: Page, source: Source) -> None:
     """Write report.html; `source` gives the pixels of the crops."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("aoienet.report", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as out:
-        out.writelines(environment.get_template(TEMPLATE).generate(_context(page, source)))
+    template.write(path, TEMPLATE, _context(page, source))
 
 
 def compact(crack: Crack) -> bool:
@@ -108,11 +95,11 @@ def _context(page: Page, source: Source) -> dict[str, Any]:
         "rows": [_row(records[crack.id], unit) for crack in ranked[:TABLE_ROWS]],
         "count": len(ranked),
         "joints": len(joints),
-        "joint_length": _number(sum(j.length_px for j in joints) * (page.scale.mm_per_px or 1.0)),
+        "joint_length": number(sum(j.length_px for j in joints) * (page.scale.mm_per_px or 1.0)),
         "worst": None if widest is None else _row(records[widest.id], unit),
         "first": _row(records[ranked[0].id], unit) if ranked else None,
         "compact": sum(compact(crack) for crack in ranked),
-        "total_length": _number(sum(c.length_px for c in ranked) * (page.scale.mm_per_px or 1.0)),
+        "total_length": number(sum(c.length_px for c in ranked) * (page.scale.mm_per_px or 1.0)),
         "pieces": _pieces(page, ranked, joints),
         "drawn": min(len(ranked), DRAWN),
         "crops": [
@@ -126,50 +113,19 @@ def _context(page: Page, source: Source) -> dict[str, Any]:
 
 def _row(values: dict[str, Value], unit: str) -> dict[str, str]:
     """The record of a crack as text, lengths in the unit of the report, each with its uncertainty."""
-
-    def measured(name: str) -> str:
-        value, u = values[f"{name}_{unit}"], values[f"{name}_u_{unit}"]
-        return _measured(value, u)
-
-    bound = "at most " if values["width_upper_bound"] else ""
     return {
         "id": str(values["id"]),
         "place": f"{values['x_px']}, {values['y_px']}",
         "size": f"{values['w_px']} × {values['h_px']}",
-        "width_max": bound + measured("width_max"),
-        "width_class": _class(values),
-        "width_mean": bound + measured("width_mean"),
-        "width_p95": bound + measured("width_p95"),
-        "length": measured("length"),
+        "width_max": bounded(values, "width_max", unit),
+        "width_class": width_class(values),
+        "width_mean": bounded(values, "width_mean", unit),
+        "width_p95": bounded(values, "width_p95", unit),
+        "length": measured(values[f"length_{unit}"], values[f"length_u_{unit}"]),
         "orientation": "unknown" if values["orientation_deg"] is None else f"{values['orientation_deg']:.0f}°",
         "score": "none" if values["score_log_odds"] is None else f"{values['score_log_odds']:.2f}",
         "probability": "none" if values["probability"] is None else f"{values['probability']:.2f}",
     }
-
-
-def _class(values: dict[str, Value]) -> str:
-    """The class of width, and those that the uncertainty leaves open."""
-    name, least, most = (values.get(f"width_class{end}") for end in ("", "_at_least", "_at_most"))
-    if name is None:
-        return ""
-    ends = [str(end).split(":")[0] for end in (least, most)]  # "over 0.4 mm: beyond every limit"
-    return str(name) if least == most else f"{name} ({ends[0]} to {ends[1]})"
-
-
-def _measured(value: Any, u: Any) -> str:
-    """Value and uncertainty with the same decimals, two significant digits of the uncertainty (GUM, 7.2.6)."""
-    if value is None:
-        return "unknown"
-    if not u:
-        return f"{_number(value)} ± unknown" if u is None else _number(value)
-    digits = max(0, 1 - math.floor(math.log10(u)))
-    return f"{value:.{digits}f} ± {u:.{digits}f}"
-
-
-def _number(value: float) -> str:
-    """Three significant digits, never in powers of ten."""
-    digits = 2 if value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{digits}f}"
 
 
 def _pieces(page: Page, ranked: Sequence[Crack], joints: Sequence[Crack]) -> list[dict[str, Any]]:
@@ -187,7 +143,7 @@ def _pieces(page: Page, ranked: Sequence[Crack], joints: Sequence[Crack]) -> lis
         made.append(
             {
                 "box": (x0, y0, x1 - x0, y1 - y0),
-                "image": _jpeg(shrink(small, step)),
+                "image": jpeg(shrink(small, step)),
                 "unlooked": _area(page, np.logical_not(page.looked_HW), (x0, y0, x1, y1)),
                 "unfamiliar": _area(page, page.unfamiliar_HW, (x0, y0, x1, y1)),
                 "lines": [(c.id, [_svg(p, span / MAP_PX) for p in c.paths_px]) for c in inside],
@@ -272,7 +228,7 @@ def _crop(crack: Crack, page: Page, source: Source) -> dict[str, Any]:
     return {
         "box": (x0, y0, x1 - x0, y1 - y0),
         "shown": (pixels.shape[1], pixels.shape[0]),
-        "image": _jpeg(pixels),
+        "image": jpeg(pixels),
         "outline": [_svg(ring, step / 2) + "z" for rings in crack.polygons_px for ring in rings],
         "step": step,
     }
@@ -293,13 +249,5 @@ def _sample(page: Page, source: Source) -> list[dict[str, Any]]:
     made = []
     for row, column in drawn.tolist():
         (y0, y1), (x0, x1) = (((k - 1) * page.cell_px, (k + 2) * page.cell_px) for k in (row, column))
-        made.append({"x": x0, "y": y0, "side": x1 - x0, "image": _jpeg(source.window(y0, y1, x0, x1))})
+        made.append({"x": x0, "y": y0, "side": x1 - x0, "image": jpeg(source.window(y0, y1, x0, x1))})
     return made
-
-
-def _jpeg(pixels: np.ndarray) -> str:
-    from PIL import Image
-
-    made = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(made, format="JPEG", quality=QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(made.getvalue()).decode()
