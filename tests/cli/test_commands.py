@@ -2,9 +2,11 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from typer.testing import CliRunner
 
 from aoienet.cli import app
 from aoienet.deploy import format as aoie
+from aoienet.files import OutputError
 from aoienet.scan.runner import log_odds
 
 
@@ -109,9 +112,89 @@ def test_resume_tries_failed_pictures_again_and_takes_repaired_ones(model, pictu
     assert call(*words, tmp_path / "o", "--resume").exit_code == 0
     assert (tmp_path / "o" / "a" / "report.html").stat().st_mtime_ns == done.st_mtime_ns
     assert call(*words, tmp_path / "p").exit_code == 0
-    assert tree(tmp_path / "o") == tree(tmp_path / "p")
+    assert tree(tmp_path / "o") == tree(tmp_path / "p") and "index.html" in tree(tmp_path / "o")
     again = call(*words, tmp_path / "o", "--resume")
     assert again.exit_code == 1 and "is finished" in again.stderr
+
+
+WILD = ("50 % #1?b&c.png", "Brücke.png", "a<b>.png", "dam:left.png")
+
+
+def test_the_overview_of_a_batch_links_to_every_report_and_is_named_at_the_end(model, picture, tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    for name in WILD:
+        (site / name).write_bytes(picture.read_bytes())
+    (site / "broken <1>.png").write_bytes(picture.read_bytes()[:900])
+    out = tmp_path / "o"
+    done = call("scan", site, "--model", model, "--out", out, *FIRST)
+    assert done.exit_code == 2 and done.stdout.splitlines()[-1] == f"open {out / 'index.html'}"
+    page = (out / "index.html").read_text(encoding="utf-8")
+    links = re.findall(r'href="([^"#]*)"', page)
+    assert len(set(links)) == len(WILD) and all((out / unquote(link)).is_file() for link in links)
+    assert "4</b> of 5 pictures done" in page and "broken &lt;1&gt;.png</th>" in page and page.count("<img ") == 4
+    assert "cracks found" not in page and "suspected by the first stage" in page
+    again = call("scan", tmp_path, "--model", model, "--out", tmp_path / "p", *FIRST, "--json")
+    found = {Path(e["input"]).name for e in json.loads(again.stdout)["inputs"]}
+    assert found == {"a.png", "broken <1>.png", *WILD}  # no preview.jpg of the scan before
+
+
+def test_one_picture_alone_has_no_overview_and_takes_away_that_of_an_earlier_batch(model, picture, tmp_path):
+    (tmp_path / "b.png").write_bytes(picture.read_bytes())
+    words, out = ("--model", model, *FIRST, "--out", tmp_path / "o"), tmp_path / "o"
+    out.mkdir()
+    (out / "index.html").write_text("of somebody else")
+    assert call("scan", picture, *words, "--overwrite").stdout.splitlines()[-1] == f"open {out / 'report.html'}"
+    assert (out / "index.html").read_text() == "of somebody else"
+    assert call("scan", picture, tmp_path / "b.png", *words, "--overwrite").exit_code == 0
+    assert "2</b> of 2 pictures done" in (out / "index.html").read_text()
+    assert call("scan", picture, *words, "--overwrite").exit_code == 0 and not (out / "index.html").exists()
+
+
+def test_an_interrupted_batch_has_an_overview_of_what_is_done(model, picture, tmp_path, monkeypatch):
+    from aoienet.report import outputs
+
+    (tmp_path / "b.png").write_bytes(picture.read_bytes())
+    words, out = ("scan", picture, tmp_path / "b.png", "--model", model, *FIRST, "--out"), tmp_path / "o"
+    real = outputs.write_mask
+
+    def stop(path, *more):
+        if path.parent.name == "b":
+            raise KeyboardInterrupt
+        return real(path, *more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(outputs, "write_mask", stop)
+        stopped = call(*words, out)
+        assert stopped.exit_code == 130 and f"are done and kept ({out / 'index.html'})" in stopped.stderr
+    page = (out / "index.html").read_text()
+    assert (
+        "1</b> of 2 pictures done" in page
+        and "This scan is not finished: 1 of 2" in page
+        and 'href="a/report.html"' in page
+    )
+    assert call(*words, out, "--resume").exit_code == 0 and call(*words, tmp_path / "p").exit_code == 0
+    assert tree(out) == tree(tmp_path / "p") and "not finished" not in (out / "index.html").read_text()
+
+
+def test_a_disk_too_full_for_the_overview_is_one_clear_error(model, picture, tmp_path, monkeypatch):
+    from aoienet.report import template
+
+    (tmp_path / "b.png").write_bytes(picture.read_bytes())
+    real = template.write
+
+    def full(path, *more):
+        if path.name == "index.html":
+            raise OutputError(f"cannot write {path}: No space left on device")
+        real(path, *more)
+
+    words = ("scan", picture, tmp_path / "b.png", "--model", model, *FIRST, "--out")
+    with monkeypatch.context() as patched:
+        patched.setattr(template, "write", full)
+        done = call(*words, tmp_path / "o")
+    assert done.exit_code == 1 and "No space left" in done.stderr and "Traceback" not in done.stderr
+    assert call(*words, tmp_path / "o", "--resume").exit_code == 0 and call(*words, tmp_path / "p").exit_code == 0
+    assert tree(tmp_path / "o") == tree(tmp_path / "p")
 
 
 def test_resume_refuses_a_done_picture_that_has_changed(model, picture, tmp_path):
@@ -136,11 +219,13 @@ def test_two_pictures_of_one_name_do_not_overwrite_each_other(model, picture, tm
 def test_folders_of_names_that_collide_every_way_differ():
     from aoienet.cli._cascade import folder_names
 
-    paths = [Path(p) for p in ("x/y/a.png", "z/y/a.png", "y-a.png", "B.jpg", "b.png", "rows.tif", ".h.png")]
+    paths = [
+        Path(p) for p in ("x/y/a.png", "z/y/a.png", "y-a.png", "B.jpg", "b.png", "rows.tif", ".h.png", "index.html.png")
+    ]
     found = folder_names(paths, Path("o"))
     assert len({str(p).lower() for p in found}) == len(paths) and folder_names(paths[::-1], Path("o"))[::-1] == found
     assert found[3:6] == [Path("o/B.jpg"), Path("o/b.png"), Path("o/rows.tif")]
-    assert not any(p.name.startswith(".") for p in found)
+    assert not any(p.name.startswith(".") or p.name == "index.html" for p in found)
     long = folder_names([Path(f"{'f' * 40}/{'x' * 250}.png"), Path(f"{'g' * 40}/{'x' * 250}.png")], Path("o"))
     assert len(set(long)) == 2 and all(len(p.name) <= 255 for p in long)
 
@@ -326,7 +411,8 @@ def test_shards_merge_to_the_result_of_one_scan(model, tmp_path, monkeypatch):
     common = (*paths, "--model", model, *FIRST)
     assert call("scan", *common, "--out", tmp_path / "whole").exit_code == 2
     for k in (1, 2, 3):
-        assert call("scan", *common, "--out", tmp_path / f"s{k}", "--shard", f"{k}/3").exit_code == 2
+        part = call("scan", *common, "--out", tmp_path / f"s{k}", "--shard", f"{k}/3")
+        assert part.exit_code == 2 and part.stdout.splitlines()[-1].startswith("next: aoienet merge")
     shards = [tmp_path / f"s{k}" for k in (1, 2, 3)]
     missing = call("merge", *shards[:2], "--out", tmp_path / "m")
     assert missing.exit_code == 1 and "are in no shard" in missing.stderr
@@ -335,7 +421,8 @@ def test_shards_merge_to_the_result_of_one_scan(model, tmp_path, monkeypatch):
         {str(p.relative_to(tmp_path / n)): p.read_bytes() for p in (tmp_path / n).rglob("*") if p.is_file()}
         for n in ("whole", "m")
     ]
-    assert trees[0] == trees[1] and "b/report.html" in trees[0]
+    assert trees[0] == trees[1] and {"b/report.html", "index.html"} <= set(trees[0])
+    assert not any((shard / "index.html").exists() for shard in shards)
     other = call("scan", *common, "--threshold", 3, "--out", tmp_path / "s4", "--shard", "1/3")
     assert other.exit_code == 2
     assert "differ in threshold" in call("merge", shards[0], tmp_path / "s4", "--out", tmp_path / "n").stderr
@@ -351,7 +438,7 @@ def test_two_processes_with_the_shipped_networks_give_the_bytes_of_one(wall, tmp
         {str(p.relative_to(tmp_path / n)): p.read_bytes() for p in (tmp_path / n).rglob("*") if p.is_file()}
         for n in ("o1", "o2")
     ]
-    assert trees[0] == trees[1] and "wall/defects.csv" in trees[0]
+    assert trees[0] == trees[1] and {"wall/defects.csv", "index.html"} <= set(trees[0])
 
 
 @pytest.mark.slow
@@ -371,6 +458,7 @@ def test_a_line_scan_stream_becomes_pictures_that_are_scanned(model, tmp_path):
     ]  # 49 rows are less than a block
     assert [e.get("height_px") for e in document["inputs"][:2]] == [100, 100]
     assert (tmp_path / "o" / "rows-0000000100" / "report.html").is_file()
+    assert 'href="rows-0000000100/report.html"' in (tmp_path / "o" / "index.html").read_text()
 
 
 def test_classify_resizes_and_gives_probabilities(classifier, picture, tmp_path):

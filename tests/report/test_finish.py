@@ -1,6 +1,8 @@
 """Rules, scales and settings of the outputs of a picture."""
 
+import csv
 import json
+import re
 from dataclasses import replace
 from unittest import mock
 
@@ -81,11 +83,32 @@ def test_the_score_of_a_point_is_that_of_the_best_block_over_it():
 
 def test_width_classes_and_warnings_reach_the_outputs(tmp_path):
     path = toy.write(tmp_path / "wall.tif", 600, 400)
-    toy.run(tmp_path / "o", [path], mm_per_px=0.2, scale_origin="--mm-per-px", classes=load("ec2"))
+    (found,) = toy.run(tmp_path / "o", [path], mm_per_px=0.2, scale_origin="--mm-per-px", classes=load("ec2"))
     table = (tmp_path / "o" / "wall" / "defects.csv").read_text().splitlines()
     assert "width_class,width_class_at_least,width_class_at_most" in table[0] and len(table) > 1
     page = (tmp_path / "o" / "wall" / "report.html").read_text()
     assert "asks for" in page and "Class (ec2)" in page and '<th scope="col">Class</th>' in page
+    rows = list(csv.DictReader(table))
+    assert found["cracks_by_width_class"] == {
+        c.name: [r["width_class"] for r in rows].count(c.name) for c in load("ec2").classes
+    }
+    assert (found["mm_per_px"], found["scale"]) == (0.2, "--mm-per-px")
+
+
+def test_the_worst_crack_of_a_summary_is_the_first_of_the_report(tmp_path):
+    pixels = toy.picture(600, 400, cracks=1)
+    pixels[300:314, 300:313] = 40  # a hole, wider than any crack and hardly longer than wide
+    tifffile.imwrite(tmp_path / "wall.tif", pixels, tile=(256, 256))
+    (found,) = toy.run(tmp_path / "o", [tmp_path / "wall.tif"])
+    page = (tmp_path / "o" / "wall" / "report.html").read_text()
+    assert re.findall(r"<h3>Crack (\d+)", page)[0] == str(found["worst"]["id"])
+    (row,) = (
+        r
+        for r in csv.DictReader((tmp_path / "o" / "wall" / "defects.csv").open())
+        if r["id"] == str(found["worst"]["id"])
+    )
+    assert found["worst"]["width_max_px"] == float(row["width_max_px"]) < found["width_max_px"]
+    assert not found["worst"]["compact"] and found["cracks_by_width_class"] is None
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 1.0])

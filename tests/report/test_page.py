@@ -1,7 +1,6 @@
 """report.html: one file, no network, nothing run, hostile names harmless; the numbers and the geometry are right."""
 
 import base64
-import html.parser
 import io
 import re
 from dataclasses import replace
@@ -11,6 +10,7 @@ import pytest
 import tifffile
 from PIL import Image
 from tests.report.cracks import HEIGHT, WIDTH, scanned, surface
+from tests.report.reader import Reader
 
 from aoienet.measure.classes import load
 from aoienet.report import page as pages
@@ -18,35 +18,6 @@ from aoienet.report import words
 from aoienet.report.page import Page, write_page
 from aoienet.report.records import Scale, place_of
 from aoienet.scan.sources import open_source
-
-VOID = {"meta", "path", "image", "use", "rect"}
-
-
-class Reader(html.parser.HTMLParser):
-    """Checks that elements close in order; collects attributes and text."""
-
-    def __init__(self):
-        super().__init__()
-        self.stack, self.seen, self.text = [], [], ""
-
-    def handle_starttag(self, tag, attributes):
-        self.seen.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.stack.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.seen.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        if tag not in VOID:
-            assert self.stack.pop() == tag
-
-    def handle_data(self, data):
-        if not self.stack or self.stack[-1] != "style":
-            self.text += data
-
-    def all(self, tag):
-        return [attributes for seen, attributes in self.seen if seen == tag]
 
 
 def page(name, cracks, *, scale=None, height=HEIGHT, width=WIDTH, mask=None, **changes):

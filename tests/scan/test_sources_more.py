@@ -153,7 +153,7 @@ def test_a_folder_gives_its_pictures_in_order_of_path(folder):
 
 
 def test_what_a_scan_wrote_is_no_input_of_the_next_one(folder):
-    for name in ("out/mask.tif", "out/x/report.png", "old/mask.tif", "old/overlay.tif", "old/rows.tif", "own/mask.tif"):
+    for name in ("out/mask.tif", "out/x/report.png", "old/mask.tif", "old/preview.jpg", "old/rows.tif", "own/mask.tif"):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")

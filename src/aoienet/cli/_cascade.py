@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from aoienet.scan.cascade import Stages
     from aoienet.scan.work import Picture, Plan
 
-REQUEST_FORMAT = 1
-RESERVED = ("journal.jsonl", "summary.json", "progress.json", "rows")  # names in the folder of a batch
+REQUEST_FORMAT = 2
+INDEX = "index.html"  # the overview of a batch
+RESERVED = ("journal.jsonl", "summary.json", "progress.json", INDEX, "rows")  # names in the folder of a batch
 
 
 class StagesError(ValueError):
@@ -262,14 +263,50 @@ def summary_of(batch: Batch, request: Request, out: Path) -> dict[str, Any]:
     }
 
 
-def end(batch: Batch, request: Request, out: Path) -> dict[str, Any]:
-    """Write the summary, bring the journal into its final order, clear the work folder."""
+def end(batch: Batch, request: Request, stages: Stages, out: Path) -> dict[str, Any]:
+    """Write the summary and the overview, bring the journal into its final order, clear the work folder."""
     from aoienet.files import write_json
 
     document = summary_of(batch, request, out)
     write_json(out / "summary.json", document)
+    write_overview(batch, request, stages, out)
     batch.close()
     return document
+
+
+def write_overview(batch: Batch, request: Request, stages: Stages, out: Path) -> None:
+    """index.html of a batch as it stands. One picture alone has its report in its place, and a shard finishes no picture."""
+    from aoienet import __version__
+    from aoienet.report import words
+    from aoienet.report.finish import settings_of
+    from aoienet.report.index import Overview, write_index
+
+    if not batch.finishes or alone(batch, out):
+        return
+    overview = Overview(
+        model=words.models(stages.model, stages.second_stage),
+        certificate=words.rows(stages.certificate),
+        promise=words.promise(stages.certificate),
+        settings=words.rows(settings_of(stages, batch.plan.settings)),
+        versions=[("aoienet", __version__)],
+        measured=stages.segmenter is not None,
+        classes="" if request.width_classes is None else request.width_classes["name"],
+    )
+    write_index(out / INDEX, summary_of(batch, request, out), overview)
+
+
+def alone(batch: Batch, out: Path) -> bool:
+    """No picture has a folder of its own: the only one there is has the output folder itself."""
+    return all(state.picture.folder == out for state in batch.states)
+
+
+def to_open(batch: Batch, out: Path) -> Path | None:
+    """What to look at first; None: a shard, which shows nothing before it is merged."""
+    if not batch.finishes:
+        return None
+    if not alone(batch, out):
+        return out / INDEX
+    return out / "report.html" if any(state.result is not None for state in batch.states) else out
 
 
 def exit_code(document: dict[str, Any]) -> int:

@@ -47,7 +47,7 @@ def merge(
     if as_json:
         print(json.dumps(document, indent=2))
     else:
-        show(document, out)
+        show(document)
     leave(document)
 
 

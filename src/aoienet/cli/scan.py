@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -150,7 +149,7 @@ def scan(
     if as_json:
         print(json.dumps(document, indent=2))
     else:
-        show(document, out)
+        show(document)
     leave(document)
 
 
@@ -191,7 +190,7 @@ def run_pictures(run: Run, pictures: list[Picture] | Iterator[Picture | None]) -
 
     from aoienet.files import OutputError
     from aoienet.report.live import Watch
-    from aoienet.scan.batch import Batch, clear_halves
+    from aoienet.scan.batch import Batch
     from aoienet.scan.run.dask import ClusterError
     from aoienet.scan.run.local import LostWorkerError
 
@@ -207,17 +206,17 @@ def run_pictures(run: Run, pictures: list[Picture] | Iterator[Picture | None]) -
         try:
             _cascade.run_batch(batch, run.stages, run.jobs, run.dask)
         except KeyboardInterrupt:
-            clear_halves(run.out)
-            print(f"interrupted; {_how_to_go_on(batch)}", file=sys.stderr)
+            print(f"interrupted; {_stopped(run, batch)}", file=sys.stderr)
             raise typer.Exit(130) from None
         except (OutputError, LostWorkerError, ClusterError) as error:
-            clear_halves(run.out)
-            _common.fail(f"{error}; {_how_to_go_on(batch)}")
+            _common.fail(f"{error}; {_stopped(run, batch)}")
         finally:
             watch.close()
-    document = _cascade.end(batch, run.request, run.out)
+    document = _cascade.end(batch, run.request, run.stages, run.out)
     seconds = time.perf_counter() - started
-    return {**document, "run": _of_this_run(run, watch.progress.px_done, seconds)}
+    first = _cascade.to_open(batch, run.out)
+    opens = {"open": None if first is None else str(first)}
+    return {**document, "run": {**_of_this_run(run, watch.progress.px_done, seconds), **opens}}
 
 
 def _of_this_run(run: Run, px: int, seconds: float) -> dict[str, Any]:
@@ -242,9 +241,19 @@ def _share(pictures: list[Picture], part: tuple[int, int]) -> Callable[[Picture,
     return lambda picture, band: part == WHOLE or (first[picture.index] + band) * parts // total == number - 1
 
 
-def _how_to_go_on(batch: Batch) -> str:
-    done = sum(len(s.lines) for s in batch.states)
-    return f"{done} bands of {len(batch.states)} pictures are done and kept: go on with the same command and --resume"
+def _stopped(run: Run, batch: Batch) -> str:
+    """Leave whole files and an overview of what is done; gives the words of how to go on."""
+    import contextlib
+
+    from aoienet.files import OutputError
+    from aoienet.scan.batch import clear_halves
+
+    clear_halves(run.out)
+    with contextlib.suppress(OutputError):  # a full disk may be why it stopped
+        _cascade.write_overview(batch, run.request, run.stages, run.out)
+    done, finished = sum(len(s.lines) for s in batch.states), any(s.result is not None for s in batch.states)
+    look = f" ({_cascade.to_open(batch, run.out)})" if finished and batch.finishes else ""
+    return f"{done} bands of {len(batch.states)} pictures are done and kept{look}: go on with the same command and --resume"
 
 
 def _checked_rule(text: str | None) -> str | None:
@@ -350,14 +359,13 @@ def _pictures(images: list[str], run: Run) -> list[Picture]:
     return _cascade.held_against(pictures, run.request, run.stages)
 
 
-def show(document: dict[str, Any], out: Path) -> None:
+def show(document: dict[str, Any]) -> None:
     """The summary for a reader."""
+    from aoienet.report.index import names as names_of
+
     names = ["picture", "px", "dropped", "unfamiliar", "cracks", "length", "greatest width", "joints"]
     lines = []
-    count = Counter(Path(e["input"]).name for e in document["inputs"])
-    for e in document["inputs"]:
-        name = Path(e["input"]).name
-        name = name if count[name] == 1 else e["input"]
+    for e, name in zip(document["inputs"], names_of(document["inputs"]), strict=True):
         if e["status"] != "done":
             lines.append([name, e["status"], *[""] * (len(names) - 2)])
             continue
@@ -384,7 +392,7 @@ def show(document: dict[str, Any], out: Path) -> None:
         f"{run['megapixels']:.1f} megapixels in {run['seconds']:.1f} s, {run['megapixels_per_s']:.1f} MP/s, "
         f"{run['jobs']} jobs, peak memory {run['peak_memory_mib']} MiB (this process)"
     )
-    print(f"look at: {out}")
+    print("next: aoienet merge with the folders of all shards" if run["open"] is None else f"open {run['open']}")
 
 
 def _warnings(inputs: list[dict[str, Any]]) -> list[str]:

@@ -7,6 +7,7 @@ import operator
 import re
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,12 @@ from aoienet.cells import largest
 from aoienet.files import OutputError
 from aoienet.measure import Piece, Settings, merge
 from aoienet.measure.classes import Classes, too_coarse
-from aoienet.measure.crack import CRACK, JOINT
+from aoienet.measure.crack import CRACK, JOINT, Crack
 from aoienet.measure.joint import LEAST_PX
 from aoienet.measure.marker import Marked
 from aoienet.report.outputs import Findings, write_outputs
-from aoienet.report.records import Scale, columns, place_of, record
+from aoienet.report.page import compact, severity
+from aoienet.report.records import CLASS_ENDS, Scale, columns, place_of, record
 from aoienet.report.tables import area_share, looked_share, unfamiliar_share
 from aoienet.scan.cascade import Found, Stages
 from aoienet.scan.keep import Reason, cell_px
@@ -307,15 +309,38 @@ def _summary(options: Options, picture: Picture, found: Findings, geo: GeoRefere
         "width_px": picture.width,
         "height_px": picture.height,
         "megapixels": round(picture.width * picture.height / 1e6, 3),
+        "mm_per_px": None if found.scale.mm_per_px is None else float(f"{found.scale.mm_per_px:.9g}"),
+        "scale": found.scale.origin,
         "area_dropped_share": round(1 - looked_share(found.first), 6),
         "area_unfamiliar_share": _rounded(unfamiliar_share(found.first)),
         "cracks": len(cracks) if found.measured else None,
         "joints": len(records) - len(cracks) if found.measured else None,
         f"length_{unit}": round(sum(r[f"length_{unit}"] for r in cracks), 3) if found.measured else None,
         f"width_max_{unit}": widest,
+        "worst": _worst(found.cracks, records, unit),
+        "cracks_by_width_class": _by_class(found, cracks),
         "rule_met": None if options.rule is None else options.rule.holds(records),
         "warnings": list(found.warnings),
     }
+
+
+def _worst(cracks: Sequence[Crack], records: Sequence[dict[str, Any]], unit: str) -> dict[str, Any] | None:
+    """What the report shows first: of the cracks that are longer than compact, the widest."""
+    both = [(crack, r) for crack, r in zip(cracks, records, strict=True) if crack.kind == CRACK]
+    if not both:
+        return None
+    crack, r = min(both, key=lambda pair: severity(pair[0]))
+    names = ["id", f"width_max_{unit}", f"width_max_u_{unit}", "width_upper_bound", f"length_{unit}"]
+    names += [f"width_class{end}" for end in CLASS_ENDS if f"width_class{end}" in r]
+    return {**{name: r[name] for name in names}, "compact": compact(crack)}
+
+
+def _by_class(found: Findings, cracks: Sequence[dict[str, Any]]) -> dict[str, int] | None:
+    """Cracks of each class of width; None where nobody asked for classes or they cannot be told."""
+    if found.scale.classes is None or not found.measured:
+        return None
+    of = Counter(r["width_class"] for r in cracks)
+    return {c.name: of[c.name] for c in found.scale.classes.classes}
 
 
 def _rounded(share: float | None) -> float | None:

@@ -22,7 +22,7 @@ from aoienet.report.pyramid import Rows
 from aoienet.report.records import Place, Scale, place_of
 from aoienet.report.slide import write_slide
 from aoienet.report.tables import counts, looked_share, reasons, unfamiliar, unfamiliar_share, write_blocks
-from aoienet.report.thumbnail import write_thumbnail
+from aoienet.report.thumbnail import write_preview, write_thumbnail
 from aoienet.scan.keep import cell_px
 from aoienet.scan.runner import ScanResult
 from aoienet.scan.sources import Source, open_source
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from aoienet.measure.crack import Crack
 
 
+PREVIEW = "preview.jpg"
 NOT_SOUGHT = "not looked for: the model file has no statistics of its training pictures"
 
 
@@ -81,6 +82,7 @@ def write_outputs(out: Path, found: Findings) -> dict[str, Any]:
             out / "overlay.tif", source, rows, found.first.reasons_HW != 0, cell_px(found.first.geometry)
         )
         write_thumbnail(out / "thumbnail.png", found.first, found.cracks)
+        write_preview(out / PREVIEW, found.first, found.cracks, found.measured)
         write_page(out / "report.html", _page(found, source, place), source)
         share = unfamiliar_share(found.first)
         document = {
@@ -116,6 +118,7 @@ FILES = (
     "mask.tif",
     "overlay.tif",
     "thumbnail.png",
+    PREVIEW,
     "report.html",
 )
 

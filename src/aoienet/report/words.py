@@ -32,13 +32,15 @@ def bounded(values: Mapping[str, Any], name: str, unit: str) -> str:
     )
 
 
-def width_class(values: Mapping[str, Any]) -> str:
-    """The class of width of a record, and those that the uncertainty leaves open; "" without classes."""
+def width_class(values: Mapping[str, Any], short: bool = False) -> str:
+    """The class of width of a record, and those that the uncertainty leaves open; "" without classes. short: without what follows a
+    colon in the name."""
     name, least, most = (values.get(f"width_class{end}") for end in ("", "_at_least", "_at_most"))
     if name is None:
         return ""
     ends = [str(end).split(":")[0] for end in (least, most)]  # "over 0.4 mm: beyond every limit"
-    return str(name) if least == most else f"{name} ({ends[0]} to {ends[1]})"
+    shown = str(name).split(":")[0] if short else str(name)
+    return shown if least == most else f"{shown} ({ends[0]} to {ends[1]})"
 
 
 def models(first: dict[str, Any], second: dict[str, Any]) -> list[tuple[str, str]]:

@@ -67,7 +67,7 @@ class Batch:
         self.out, self.plan = out, plan
         self.states: list[State] = []
         self._pictures, self._more = pictures, True
-        self._mine, self._finishes, self._watch = mine, finish, watch
+        self._mine, self.finishes, self._watch = mine, finish, watch
         self._journal = Journal(out)
         self._old = _by_picture(self._journal.entries)
 
@@ -111,7 +111,7 @@ class Batch:
         """All is done: the journal in its final order, nothing left of the work but the plan where a picture failed, so that
         a restart can try it again."""
         self._journal.rewrite(line for state in self.states for line in self._lines(state))
-        if not self._finishes:
+        if not self.finishes:
             return
         if any(state.failed is not None for state in self.states):
             for path in self.plan.work.glob("*.npz"):
@@ -123,7 +123,7 @@ class Batch:
 
     def _finishing(self) -> Task | None:
         for state in self.states:
-            if self._finishes and state.complete and not state.finishing and state.result is None:
+            if self.finishes and state.complete and not state.finishing and state.result is None:
                 state.finishing = True
                 return Task(state.picture)
         return None
@@ -189,7 +189,7 @@ class Batch:
 
     def _rests(self, state: State) -> bool:
         """A shard has done its part of a picture."""
-        return not self._finishes and not state.waiting and not state.running
+        return not self.finishes and not state.waiting and not state.running
 
     # ------------------------------------------------------------ outcomes
 
@@ -287,7 +287,9 @@ def begin(out: Path, request: Request, resume: bool) -> None:
         raise OutputError(f"the scan in {out} is finished, see its summary.json; for another one choose another folder")
     if resume and out.is_dir() and any(out.iterdir()):
         raise OutputError(f"nothing to go on with in {out}: it holds no unfinished scan; begin without --resume")
-    (out / "journal.jsonl").unlink(missing_ok=True)
+    if (out / "journal.jsonl").exists():  # of an earlier scan, whose overview may be of other pictures
+        for name in ("journal.jsonl", "index.html"):
+            (out / name).unlink(missing_ok=True)
     shutil.rmtree(out / WORK, ignore_errors=True)
     try:
         (out / WORK).mkdir(parents=True)
