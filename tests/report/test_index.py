@@ -23,7 +23,7 @@ def done(name, *, width=None, length=0.0, mm=None, cracks=None, joints=0, compac
         worst |= {f"length_{unit}": length, "compact": compact}
     return {
         "input": f"site/{name}.jpg", "status": "done", "folder": name, "width_px": 1000, "height_px": 1000, "megapixels": 1.0,
-        "mm_per_px": mm, "scale": "no scale was given" if mm is None else "--mm-per-px", "area_dropped_share": 0.5,
+        "mm_per_px": mm, "scale": "no scale was given" if mm is None else "--mm-per-px", "area_dropped_share": 0.5, "area_outside_share": 0.0,
         "area_unfamiliar_share": 0.0, "cracks": int(width is not None) if cracks is None else cracks, "joints": joints,
         f"length_{unit}": length, f"width_max_{unit}": width if widest is None else widest, "worst": worst,
         "cracks_by_width_class": None, "rule_met": None, "warnings": [], **changes,
@@ -55,7 +55,7 @@ def read(folder, inputs, *, rule=None, measured=True, classes="", certificate=()
 def test_totals_say_what_was_done_found_and_left(tmp_path):
     inputs = [
         done("a", width=0.42, length=1200.4, mm=0.1, cracks=3, joints=2),
-        done("b", mm=0.1, area_dropped_share=1.0, width_px=3000),
+        done("b", mm=0.1, area_dropped_share=1.0, area_outside_share=0.5, width_px=3000),
         failed("c", "site/c.jpg is broken"),
         {"input": "site/d.jpg", "status": "in parts", "units": 1},
     ]
@@ -63,7 +63,7 @@ def test_totals_say_what_was_done_found_and_left(tmp_path):
     for words in (
         "Crack overview: 4 pictures", "From site", "2 of 4 pictures done, 1 failed, 1 not yet", "4.0 megapixels scanned",
         "3 cracks found, in 1 picture", "0.42 ± 0.10 mm greatest width (a.jpg)", "1,200 mm length of all cracks together",
-        "2 joints: straight lines", "87.5 % of the area judged clean", "This scan is not finished: 1 of 4", "d.jpg (1 band done)",
+        "2 joints: straight lines", "80.0 % of the area judged clean", "This scan is not finished: 1 of 4", "d.jpg (1 band done)",
         "c.jpgsite/c.jpg is broken", "2 pictures0.1 mm per pixel (--mm-per-px)", "photographs153",
     ):  # fmt: skip
         assert words in page.words, words

@@ -23,7 +23,7 @@ from aoienet.scan.sources import open_source
 def page(name, cracks, *, scale=None, height=HEIGHT, width=WIDTH, mask=None, **changes):
     result, looked = scanned(height, width, mask)
     made = Page(
-        name, width, height, result.thumb, result.factor, looked, np.zeros_like(looked), 32, cracks, scale or Scale(None, "no scale was given"),
+        name, width, height, result.thumb, result.factor, ~looked, np.zeros_like(looked), 32, cracks, scale or Scale(None, "no scale was given"),
         place_of(None), 1 - looked.mean(), [("File", name)], [("Name", "toy")], [], "", [("Threshold", "0.5")],
     )  # fmt: skip
     return replace(made, **changes)
@@ -62,7 +62,7 @@ def test_a_random_sample_of_what_was_not_looked_at_is_shown(tmp_path):
     looked = np.zeros((14, 20), bool)
     looked[:, :12] = True
     looked[6, 16] = True
-    made = read(tmp_path, page("wall.tif", [], looked_HW=looked, seed="12ab" * 16))
+    made = read(tmp_path, page("wall.tif", [], clean_HW=~looked, seed="12ab" * 16))
     places = [(int(x), int(y)) for x, y in re.findall(r"not looked at, from x (\d+), y (\d+)", made.raw)]
     assert 5 < len(places) <= 24 and places == sorted(set(places), key=lambda p: (p[1], p[0]))
     for x, y in places:
@@ -71,10 +71,10 @@ def test_a_random_sample_of_what_was_not_looked_at_is_shown(tmp_path):
     for (x, y), data in zip(places, parts, strict=True):
         pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))).astype(int)
         assert np.abs(pixels[..., 0] - surface()[0][y : y + 96, x : x + 96]).mean() < 6  # JPEG
-    again = read(tmp_path, page("wall.tif", [], looked_HW=looked, seed="12ab" * 16)).raw
-    other = read(tmp_path, page("wall.tif", [], looked_HW=np.zeros_like(looked), seed="77" * 32)).raw
+    again = read(tmp_path, page("wall.tif", [], clean_HW=~looked, seed="12ab" * 16)).raw
+    other = read(tmp_path, page("wall.tif", [], clean_HW=np.ones_like(looked), seed="77" * 32)).raw
     assert again == made.raw and other.count("not looked at, from x") == 24
-    assert "not looked at, from x" not in read(tmp_path, page("wall.tif", [], looked_HW=np.ones_like(looked))).raw
+    assert "not looked at, from x" not in read(tmp_path, page("wall.tif", [], clean_HW=np.zeros_like(looked))).raw
 
 
 def test_what_is_hardly_longer_than_wide_comes_last_and_is_said_to_be_a_pore_perhaps(tmp_path):
@@ -173,15 +173,15 @@ def test_the_map_shades_exactly_what_was_not_looked_at(tmp_path):
     draw = ImageDraw.Draw(image)
     for x, y, w, h in re.findall(r"M(\d+) (\d+)h(\d+)v(\d+)h-\d+z", path):
         draw.rectangle((int(x), int(y), int(x) + int(w) - 1, int(y) + int(h) - 1), fill=1)
-    want = ~np.kron(made.looked_HW, np.ones((32, 32), bool))[:HEIGHT, :WIDTH]
+    want = np.kron(made.clean_HW, np.ones((32, 32), bool))[:HEIGHT, :WIDTH]
     np.testing.assert_array_equal(np.asarray(image), want)
 
 
 def test_the_map_shades_what_is_unlike_the_training_pictures_and_the_key_says_so(tmp_path):
     made = page("wall.tif", [])
-    strange = np.zeros(made.looked_HW.shape, bool)
+    strange = np.zeros(made.clean_HW.shape, bool)
     strange[2:4, 3:7] = True
-    reader = read(tmp_path, replace(made, unfamiliar_HW=strange, looked_HW=made.looked_HW | strange))
+    reader = read(tmp_path, replace(made, unfamiliar_HW=strange, clean_HW=made.clean_HW & ~strange))
     assert [a["d"] for a in reader.all("path") if a.get("class") == "strange"] == ["M96 64h128v64h-128z"]
     assert "unlike the training pictures" in reader.text
     assert "unlike the training pictures" not in read(tmp_path, made).text
@@ -226,7 +226,7 @@ def test_the_number_of_a_crack_at_the_right_edge_is_inside_of_the_map(tmp_path):
 def test_a_large_crack_is_shown_from_the_small_picture(tmp_path):
     crack = replace(surface()[2][1], box_px=(0, 0, 3000, 2000))
     result, looked = scanned(2000, 3000, factor=4)
-    made = replace(page("big.tif", [crack], height=2000, width=3000), thumb=result.thumb, factor=4, looked_HW=looked)
+    made = replace(page("big.tif", [crack], height=2000, width=3000), thumb=result.thumb, factor=4, clean_HW=~looked)
     reader = read(tmp_path, made)
     assert reader.all("svg")[1]["viewbox"] == "0 0 3000 2000" and "Shown 8 times smaller." in reader.text
 

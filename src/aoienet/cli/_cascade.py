@@ -43,6 +43,7 @@ class Request:
     fail_on: str | None = None
     white_level: int | None = None
     marker_mm: float | None = None
+    nodata: str = "auto"
 
 
 def open_stages(request: Request) -> Stages:
@@ -91,6 +92,7 @@ def open_stages(request: Request) -> Stages:
         familiar=None if statistics is None else Familiar.from_meta(statistics, cell_px(geometry), geometry.halo_px),
         white_level=request.white_level,
         marker_mm=request.marker_mm,
+        nodata=request.nodata,
     )
 
 

@@ -82,19 +82,18 @@ def _show(document: dict[str, Any], speed: Speed | None) -> None:
 
 def _of_picture(picture: Picture, stages: Stages, speed: Speed | None) -> dict[str, Any]:
     from aoienet.scan.runner import BAND_BYTES, DEFAULT_TILE_HW
-    from aoienet.scan.sources import open_source
     from aoienet.scan.tiles import block_grid
     from aoienet.segment.tiles import TILE_PX
 
     if picture.error or speed is None:
         return {"input": str(picture.path), "error": picture.error}
     grid = block_grid(picture.height, picture.width, stages.geometry)
-    with open_source(picture.path, stages.channels, stages.white_level) as source:
-        held = source.held_bytes
+    with stages.open_source(picture.path) as source:
+        held, told = source.held_bytes, 1 if source.outside else 0  # a byte per pixel beside those of the band
     tile_hw = [side + 2 * stages.geometry.halo_px for side in DEFAULT_TILE_HW]
     workspace = getattr(stages.run, "__self__", None)
     tile = 0 if workspace is None else int(workspace.workspace_bytes(*tile_hw))
-    band = 2 * min(BAND_BYTES, picture.width * tile_hw[0] * stages.channels)
+    band = 2 * min(BAND_BYTES, picture.width * tile_hw[0] * (stages.channels + told))
     second = stages.segmenter
     second_rows = 0 if second is None else picture.width * (TILE_PX + 2 * second.halo_px)
     px = picture.height * picture.width
@@ -115,10 +114,10 @@ def _of_picture(picture: Picture, stages: Stages, speed: Speed | None) -> dict[s
 
 def _tried(pictures: list[Picture], stages: Stages) -> Speed | None:
     """Both stages on some parts of the largest picture."""
-    from aoienet.scan.keep import reasons
+    from aoienet.scan.keep import passed_on, reasons
     from aoienet.scan.quality import Quality
     from aoienet.scan.runner import log_odds
-    from aoienet.scan.sources import SourceError, open_source
+    from aoienet.scan.sources import SourceError
     from aoienet.scan.tiles import block_grid
 
     some = [p for p in pictures if not p.error]
@@ -126,14 +125,15 @@ def _tried(pictures: list[Picture], stages: Stages) -> Speed | None:
         return None
     picture = max(some, key=lambda p: p.height * p.width)
     parts = []
-    with open_source(picture.path, stages.channels, stages.white_level) as source:
+    with stages.open_source(picture.path) as source:
         for y, x in _places(picture):
+            box = y, min(y + PROBE_PX, picture.height), x, min(x + PROBE_PX, picture.width)
             try:
-                parts.append(source.window(y, min(y + PROBE_PX, picture.height), x, min(x + PROBE_PX, picture.width)))
+                parts.append((source.window(*box), source.absent(*box)))
             except SourceError:
                 continue
     seconds, shares, px = 0.0, [], 0
-    for part in parts:
+    for part, absent in parts:
         grid = block_grid(part.shape[0], part.shape[1], stages.geometry)
         padded = np.pad(
             part,
@@ -146,11 +146,11 @@ def _tried(pictures: list[Picture], stages: Stages) -> Speed | None:
         seconds, px = seconds + took, px + part.shape[0] * part.shape[1]
         scores = log_odds(logits, stages.decision.defect, stages.decision.temperature)
         quality = Quality(grid, stages.geometry, 0, stages.familiar)
-        quality.add(part)
-        shares.append((reasons(scores, stages.decision.threshold, quality, 0, stages.geometry) != 0).mean())
+        quality.add(part, absent)
+        shares.append(passed_on(reasons(scores, stages.decision.threshold, quality, 0, stages.geometry)).mean())
     if not parts:
         return None
-    return Speed(px / max(seconds, 1e-9), _second_speed(stages, parts[0]), float(np.mean(shares)))
+    return Speed(px / max(seconds, 1e-9), _second_speed(stages, parts[0][0]), float(np.mean(shares)))
 
 
 def _second_speed(stages: Stages, part: np.ndarray) -> float:

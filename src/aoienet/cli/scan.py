@@ -102,6 +102,12 @@ def scan(
         int | None,
         typer.Option(help="Largest sample, of pictures of more than 8 bits too: 4095 of a 12-bit camera."),
     ] = None,
+    nodata: Annotated[
+        str,
+        typer.Option(
+            help="Where nothing was photographed, as beside a mosaic: auto (alpha, a mask or a level in the file), none, or the level, as 0."
+        ),
+    ] = "auto",
     rows: Annotated[
         int | None, typer.Option(min=1, help="Rows per picture; default: all in one.", rich_help_panel=STREAMS)
     ] = None,
@@ -132,6 +138,7 @@ def scan(
         blur_px=blur_px,
         fail_on=_checked_rule(fail_on),
         white_level=None if streams else _checked_level(white_level),
+        nodata=_checked_nodata(nodata),
         **_scale(mm_per_px, scale_points, marker_mm),
         **_classes(width_classes),
     )
@@ -286,6 +293,15 @@ def _scale(mm_per_px: float | None, points: str | None, marker_mm: float | None)
             _common.fail(f"--scale-points is X1,Y1,X2,Y2,MM; received {points!r}.")
         found = from_points((x0, y0), (x1, y1), mm)
     return {"mm_per_px": found.mm_per_px, "scale_origin": found.words}
+
+
+def _checked_nodata(text: str) -> str:
+    from aoienet.scan.sources import SourceError
+    from aoienet.scan.sources.base import checked_nodata
+
+    with _common.wrong_use_is_exit_1(SourceError):
+        checked_nodata(text, 16)
+    return text
 
 
 def _classes(name: str | None) -> dict[str, Any]:

@@ -25,19 +25,19 @@ from aoienet.measure.marker import Marked
 from aoienet.report.outputs import Findings, write_outputs
 from aoienet.report.page import compact, severity
 from aoienet.report.records import CLASS_ENDS, Scale, columns, place_of, record
-from aoienet.report.tables import area_share, looked_share, unfamiliar_share
+from aoienet.report.tables import area_share, looked_share, outside_share, unfamiliar_share
 from aoienet.scan.cascade import Found, Stages
-from aoienet.scan.keep import Reason, cell_px
+from aoienet.scan.keep import OUTSIDE, Reason, cell_px
 from aoienet.scan.mask import SpooledMask
 from aoienet.scan.runner import ScanResult, shrink_factor
-from aoienet.scan.sources import GeoReference, SourceError, file_sha256, open_source
+from aoienet.scan.sources import GeoReference, SourceError, file_sha256
 from aoienet.scan.tiles import Geometry, block_grid
 from aoienet.scan.work import Picture, Plan
 
 ONLY_FIRST = "Only the first stage was run: no crack was segmented or measured, the marked areas are suspicions."
 DARK = 64  # of 255: what 14 bits reach where 16 were expected
 NOTABLE = 0.1  # share of the area that nobody could judge from which on a reader is warned
-MOSTLY = 0.5  # share of the area from which on a picture as a whole is called unfamiliar
+MOSTLY = 0.5  # share of the area from which on a picture as a whole is called unfamiliar, or empty
 COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq,
 }  # fmt: skip
@@ -129,9 +129,9 @@ def finish(stages: Stages, plan: Plan, picture: Picture, units: list[Path]) -> d
     """
     options: Options = plan.options
     picture.folder.mkdir(parents=True, exist_ok=True)
-    with open_source(picture.path, stages.channels, stages.white_level) as source:
+    with stages.open_source(picture.path) as source:
         geo, size_hw, white_level = source.geo, (source.height, source.width), source.white_level
-        notices = list(source.warnings)
+        notices, outside = list(source.warnings), source.outside
     if wrong := needs_scale(options, picture, geo):
         raise SourceError(wrong)
     scale = scale_of(options, geo, size_hw, picture.marked)
@@ -139,6 +139,11 @@ def finish(stages: Stages, plan: Plan, picture: Picture, units: list[Path]) -> d
     with _spool(plan.work) as spool:
         mask = SpooledMask(spool, size_hw[1])
         first, pieces = _together(stages, size_hw, units, mask)
+        if (first.reasons_HW == OUTSIDE).all():
+            raise SourceError(
+                f"{picture.path}: a part of the picture must have been photographed; received a file whose {outside} says that nothing "
+                "was; next: --nodata none, which looks at all of it"
+            )
         cracks = merge(pieces, size_hw, plan.settings, score_lookup(first.scores_HW, stages.geometry))
         del pieces
         findings = Findings(
@@ -154,7 +159,12 @@ def finish(stages: Stages, plan: Plan, picture: Picture, units: list[Path]) -> d
             settings=settings_of(stages, plan.settings),
             certificate=stages.certificate,
             white_level=stages.white_level,
-            warnings=[*notices, *_too_dark(first.thumb, white_level), *_warnings(stages, options, scale, first)],
+            nodata=stages.nodata,
+            warnings=[
+                *notices,
+                *_too_dark(first.thumb, white_level),
+                *_warnings(stages, options, scale, first, outside),
+            ],
         )
         write_outputs(picture.folder, findings)
     return _summary(options, picture, findings, geo)
@@ -254,8 +264,14 @@ def _units(paths: list[Path]) -> Iterator[Found]:
             ) from None
 
 
-def _warnings(stages: Stages, options: Options, scale: Scale, first: ScanResult) -> list[str]:
+def _warnings(stages: Stages, options: Options, scale: Scale, first: ScanResult, outside: str) -> list[str]:
     made = []
+    gone = outside_share(first)
+    if gone >= MOSTLY:
+        made.append(
+            f"Nothing was photographed in {100 * gone:.0f} % of the picture: so says its {outside}. Nothing was looked for there; if that is "
+            "wrong, --nodata none looks at all of it."
+        )
     share = unfamiliar_share(first)
     if share is not None and share >= MOSTLY:
         made.append(
@@ -280,7 +296,7 @@ def _unjudged(first: ScanResult) -> list[str]:
     if badly >= NOTABLE:
         made.append(
             f"{100 * badly:.0f} % of the area is over- or under-exposed: cracks cannot be seen there. Where that is the empty border of a "
-            "mosaic, lines along it may be taken for cracks."
+            "mosaic, lines along it may be taken for cracks: tell its level by --nodata, as --nodata 0 for black."
         )
     blurred = area_share(first, first.reasons_HW & int(Reason.BLURRED) != 0)
     if blurred >= NOTABLE:
@@ -312,6 +328,7 @@ def _summary(options: Options, picture: Picture, found: Findings, geo: GeoRefere
         "mm_per_px": None if found.scale.mm_per_px is None else float(f"{found.scale.mm_per_px:.9g}"),
         "scale": found.scale.origin,
         "area_dropped_share": round(1 - looked_share(found.first), 6),
+        "area_outside_share": round(outside_share(found.first), 6),
         "area_unfamiliar_share": _rounded(unfamiliar_share(found.first)),
         "cracks": len(cracks) if found.measured else None,
         "joints": len(records) - len(cracks) if found.measured else None,

@@ -70,7 +70,8 @@ def write_index(path: Path, summary: dict[str, Any], overview: Overview) -> None
     marks = {k: i for i, k in enumerate((k for k in kinds if k not in common), 1)}
     totals = [Total(u, some) for u in ("mm", "px") if (some := [e for e in done if _unit(e) == u])]
     area = sum(e["width_px"] * e["height_px"] for e in done)
-    dropped = sum(e["area_dropped_share"] * e["width_px"] * e["height_px"] for e in done) / max(1, area)
+    seen = [e["width_px"] * e["height_px"] * (1 - e["area_outside_share"]) for e in done]  # what was photographed
+    dropped = sum(e["area_dropped_share"] * px for e, px in zip(done, seen, strict=True)) / max(1, sum(seen))
 
     def lines(some: list[Entry]) -> Iterator[dict[str, Any]]:
         for e in sorted(some, key=_severity if overview.measured else _suspicion):

@@ -60,6 +60,7 @@ def picture_facts(source: Source, sha256: str) -> dict[str, Any]:
         "width_px": source.width,
         "height_px": source.height,
         "white_level": source.white_level,
+        "outside": source.outside or None,
         "stored": source.stored,
         "notes": source.notes,
         "crs": None if source.geo is None else source.geo.crs,

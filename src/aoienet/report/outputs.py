@@ -21,11 +21,19 @@ from aoienet.report.page import Page, write_page
 from aoienet.report.pyramid import Rows
 from aoienet.report.records import Place, Scale, place_of
 from aoienet.report.slide import write_slide
-from aoienet.report.tables import counts, looked_share, reasons, unfamiliar, unfamiliar_share, write_blocks
+from aoienet.report.tables import (
+    counts,
+    looked_share,
+    outside_share,
+    reasons,
+    unfamiliar,
+    unfamiliar_share,
+    write_blocks,
+)
 from aoienet.report.thumbnail import write_preview, write_thumbnail
-from aoienet.scan.keep import cell_px
+from aoienet.scan.keep import cell_px, passed_on
 from aoienet.scan.runner import ScanResult
-from aoienet.scan.sources import Source, open_source
+from aoienet.scan.sources import AUTO, Source, open_source
 
 if TYPE_CHECKING:
     from aoienet.measure.crack import Crack
@@ -57,6 +65,7 @@ class Findings:
     certificate: dict[str, Any] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     white_level: int | None = None
+    nodata: str = AUTO
 
     @property
     def measured(self) -> bool:
@@ -69,7 +78,7 @@ def write_outputs(out: Path, found: Findings) -> dict[str, Any]:
 
     Raises   SourceError: the picture can no longer be read. OutputError: the folder cannot be written.
     """
-    with open_source(found.path, 3, found.white_level) as source:
+    with open_source(found.path, 3, found.white_level, found.nodata) as source:
         place = place_of(source.geo)
         size_hw = (source.height, source.width)
         write_blocks(out / "blocks.csv", found.first, found.classes)
@@ -79,7 +88,7 @@ def write_outputs(out: Path, found: Findings) -> dict[str, Any]:
         rows = kind_rows(found.mask_rows, found.cracks)
         write_mask(out / "mask.tif", rows, source.height, source.width, source.geo, found.scale)
         factor = write_slide(
-            out / "overlay.tif", source, rows, found.first.reasons_HW != 0, cell_px(found.first.geometry)
+            out / "overlay.tif", source, rows, passed_on(found.first.reasons_HW), cell_px(found.first.geometry)
         )
         write_thumbnail(out / "thumbnail.png", found.first, found.cracks)
         write_preview(out / PREVIEW, found.first, found.cracks, found.measured)
@@ -101,6 +110,7 @@ def write_outputs(out: Path, found: Findings) -> dict[str, Any]:
             "overlay_factor": factor,
             "result": {
                 **counts(found.first, found.classes),
+                "outside_share": round(outside_share(found.first), 6),
                 "looked_at_share": round(looked_share(found.first), 6),
                 "unfamiliar_share": None if share is None else round(share, 6),
                 **{f"{kind}s": sum(c.kind == kind for c in found.cracks) if found.measured else None for kind in KINDS},
@@ -134,7 +144,9 @@ def _page(found: Findings, source: Source, place: Place) -> Page:
         height=source.height,
         thumb=found.first.thumb,
         factor=found.first.factor,
-        looked_HW=found.first.reasons_HW != 0,
+        clean_HW=found.first.reasons_HW == 0,
+        outside_share=outside_share(found.first),
+        outside=source.outside,
         unfamiliar_HW=unfamiliar(found.first),
         cell_px=cell_px(found.first.geometry),
         cracks=found.cracks,

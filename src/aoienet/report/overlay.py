@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aoienet.scan.keep import cell_px
+from aoienet.scan.keep import cell_px, passed_on
 from aoienet.scan.runner import ScanResult
 
 NEAR = 2.0  # log-odds below the threshold at which color begins
@@ -51,7 +51,7 @@ def _paint(pixels: np.ndarray, level: np.ndarray) -> None:
 
 def _outline(pixels: np.ndarray, result: ScanResult) -> None:
     """Border of the area that was passed on, one or two pixels wide."""
-    cells, cell = result.reasons_HW != 0, cell_px(result.geometry)
+    cells, cell = passed_on(result.reasons_HW), cell_px(result.geometry)
     ys = np.minimum(((np.arange(pixels.shape[0]) * result.factor) // cell), cells.shape[0] - 1)
     xs = np.minimum(((np.arange(pixels.shape[1]) * result.factor) // cell), cells.shape[1] - 1)
     area = cells[ys[:, None], xs[None, :]]

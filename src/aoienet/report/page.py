@@ -15,6 +15,7 @@ from aoienet.report.pyramid import shrink
 from aoienet.report.records import Place, Scale, Value, record
 from aoienet.report.template import jpeg
 from aoienet.report.words import Rows, bounded, measured, number, width_class
+from aoienet.scan.outside import BESIDE_PX
 
 if TYPE_CHECKING:
     from aoienet.measure.crack import Crack
@@ -37,10 +38,11 @@ SAMPLES = 24  # parts of what was not looked at
 class Page:
     """What the report says, in words and numbers that are ready to print.
 
-    thumb: the picture made smaller by `factor`, uint8 [h, w] or [h, w, 3]. looked_HW: bool, cells of cell_px pixels
-    that the second stage looked at; unfamiliar_HW: those of them that look unlike the training pictures. cracks: joints too, which
+    thumb: the picture made smaller by `factor`, uint8 [h, w] or [h, w, 3]. clean_HW: bool, cells of cell_px pixels
+    that the first stage dropped; unfamiliar_HW: those that it passed on as they look unlike the training pictures. cracks: joints too, which
     are drawn and counted apart. promise: the certificate in words, "" where it says nothing. warnings: what a reader must know before trusting the numbers.
     measured: a second stage was run; without one there are suspicions only. seed: hexadecimal, of the sample of what was not looked at.
+    outside: what tells where nothing was photographed, with the share of the picture; the other shares are of the rest.
     """
 
     name: str
@@ -48,7 +50,7 @@ class Page:
     height: int
     thumb: np.ndarray
     factor: int
-    looked_HW: np.ndarray
+    clean_HW: np.ndarray
     unfamiliar_HW: np.ndarray
     cell_px: int
     cracks: Sequence[Crack]
@@ -64,6 +66,8 @@ class Page:
     warnings: Sequence[str] = ()
     measured: bool = True
     seed: str = "0"
+    outside: str = ""
+    outside_share: float = 0.0
     versions: Rows = ()
 
 
@@ -107,6 +111,7 @@ def _context(page: Page, source: Source) -> dict[str, Any]:
             for crack in ranked[:CROPS]
         ],
         "table_rows": TABLE_ROWS,
+        "beside_px": BESIDE_PX,
         "sample": _sample(page, source),
     }
 
@@ -144,7 +149,7 @@ def _pieces(page: Page, ranked: Sequence[Crack], joints: Sequence[Crack]) -> lis
             {
                 "box": (x0, y0, x1 - x0, y1 - y0),
                 "image": jpeg(shrink(small, step)),
-                "unlooked": _area(page, np.logical_not(page.looked_HW), (x0, y0, x1, y1)),
+                "unlooked": _area(page, page.clean_HW, (x0, y0, x1, y1)),
                 "unfamiliar": _area(page, page.unfamiliar_HW, (x0, y0, x1, y1)),
                 "lines": [(c.id, [_svg(p, span / MAP_PX) for p in c.paths_px]) for c in inside],
                 "joints": [[_svg(p, span / MAP_PX) for p in c.paths_px] for c in others],
@@ -239,7 +244,7 @@ def _sample(page: Page, source: Source) -> list[dict[str, Any]]:
 
     Each is a cell with its neighbours, none of them looked at and all inside of the picture.
     """
-    clean = np.pad(np.logical_not(page.looked_HW), 1)
+    clean = np.pad(page.clean_HW, 1)
     rows, columns = page.height // page.cell_px, page.width // page.cell_px  # whole cells
     clean[rows + 1 :], clean[:, columns + 1 :] = False, False
     tall = clean[:-2] & clean[1:-1] & clean[2:]

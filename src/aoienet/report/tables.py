@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from aoienet.files import atomic
-from aoienet.scan.keep import WORDS, Reason, cell_px
+from aoienet.scan.keep import OUTSIDE, WORDS, Reason, cell_px, passed_on
 from aoienet.scan.runner import ScanResult
 
 COLUMNS = "x_px,y_px,w_px,h_px,score,class,passed_on"
@@ -20,7 +20,7 @@ def write_blocks(path: Path, result: ScanResult, classes: Sequence[str]) -> None
     names = [_quoted(c) for c in classes]
     grid, step, block = result.grid, result.geometry.stride_px, result.geometry.block_px
     labels = np.where(result.kept_HW, result.decision.defect, result.best_HW)
-    why = {k: "+".join(str(r.name).lower() for r in Reason if r & k) for k in range(1 << len(Reason))}
+    why = {k: "+".join(str(r.name).lower() for r in Reason if r & k) for k in range(2 << len(Reason))}
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as out:
         out.write(COLUMNS + "\n")
         xs = [(j * step, min(block, grid.width - j * step)) for j in range(grid.cols)]
@@ -52,7 +52,8 @@ def counts(result: ScanResult, classes: Sequence[str]) -> dict:
         "max_score": float(f"{result.scores_HW.max():.6g}"),
         "cell_px": cell_px(result.geometry),
         "cells": int(result.reasons_HW.size),
-        "cells_passed_on": int((result.reasons_HW != 0).sum()),
+        "cells_passed_on": int(passed_on(result.reasons_HW).sum()),
+        "cells_outside": int((result.reasons_HW == OUTSIDE).sum()),
         "cells_by_reason": reasons(result),
     }
 
@@ -64,8 +65,14 @@ def reasons(result: ScanResult) -> dict[str, int | None]:
 
 
 def looked_share(result: ScanResult) -> float:
-    """Share of the picture's area inside cells that were passed on."""
-    return area_share(result, result.reasons_HW != 0)
+    """Share of the photographed area inside cells that were passed on."""
+    return area_share(result, passed_on(result.reasons_HW))
+
+
+def outside_share(result: ScanResult) -> float:
+    """Share of the picture inside cells of which nothing was photographed."""
+    outside = _area(result, result.reasons_HW == OUTSIDE)
+    return outside / (result.grid.height * result.grid.width)
 
 
 def unfamiliar(result: ScanResult) -> np.ndarray:
@@ -74,16 +81,21 @@ def unfamiliar(result: ScanResult) -> np.ndarray:
 
 
 def unfamiliar_share(result: ScanResult) -> float | None:
-    """Share of the picture's area inside such cells; None: they were not looked for."""
+    """Share of the photographed area inside such cells; None: they were not looked for."""
     return area_share(result, unfamiliar(result)) if result.sought else None
 
 
 def area_share(result: ScanResult, cells: np.ndarray) -> float:
-    """Share of the picture's area inside of the cells that are True."""
+    """Share of the photographed area inside of the cells that are True: of all cells but those of which nothing was."""
+    return _area(result, cells) / _area(result, result.reasons_HW != OUTSIDE)
+
+
+def _area(result: ScanResult, cells: np.ndarray) -> int:
+    """Pixels of the picture inside of the cells that are True."""
     cell = cell_px(result.geometry)
     heights = np.clip(result.grid.height - np.arange(cells.shape[0]) * cell, 0, cell)
     widths = np.clip(result.grid.width - np.arange(cells.shape[1]) * cell, 0, cell)
-    return float(heights @ cells.astype(np.int64) @ widths) / (result.grid.height * result.grid.width)
+    return int(heights @ cells.astype(np.int64) @ widths)
 
 
 def _quoted(text: str) -> str:

@@ -8,6 +8,7 @@ scored twice. Memory follows the band, not the picture (docs/guide/cascade.md).
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 from collections.abc import Callable, Sequence
@@ -20,11 +21,12 @@ import numpy as np
 from aoienet.familiar import Familiar
 from aoienet.measure import Piece, Rectangle, Settings, Window, cells, measure_piece, window_of
 from aoienet.measure.store import from_arrays, to_arrays
-from aoienet.scan.keep import cell_px, reasons
+from aoienet.scan.keep import cell_px, passed_on, reasons
 from aoienet.scan.mask import TILE_PX, TileMask
+from aoienet.scan.outside import beside, filled
 from aoienet.scan.quality import Quality
 from aoienet.scan.runner import Decision, Run, Shrinker, Strip, shrink_factor
-from aoienet.scan.sources import Source, open_source
+from aoienet.scan.sources import AUTO, Source, open_source
 from aoienet.scan.tiles import Geometry, Grid, block_grid
 from aoienet.segment import Segmenter, regions
 
@@ -36,7 +38,8 @@ LEAST_ROWS = 2048  # of a unit: its surroundings would else be a large part of t
 class Stages:
     """The opened models. segmenter None: the first stage alone. familiar None: the model file has no statistics of its
     training pictures. model, second_stage, certificate: what a manifest says. white_level: largest sample of pictures of more than
-    8 bits; None: what the file says. marker_mm: side of the markers that tell a picture's scale; None: none are looked for."""
+    8 bits; None: what the file says. marker_mm: side of the markers that tell a picture's scale; None: none are looked for.
+    nodata: where nothing was photographed (sources.open_source)."""
 
     run: Run
     classes: Sequence[str]
@@ -50,6 +53,14 @@ class Stages:
     familiar: Familiar | None = None
     white_level: int | None = None
     marker_mm: float | None = None
+    nodata: str = AUTO
+
+    def open_source(self, path: Path, channels: int | None = None) -> Source:
+        """A picture, with the channels of the first stage or others.
+
+        Raises   SourceError: as sources.open_source.
+        """
+        return open_source(path, self.channels if channels is None else channels, self.white_level, self.nodata)
 
 
 Open = Callable[[], Stages]  # must be picklable: a worker opens its own
@@ -119,7 +130,7 @@ class Looker:
         self, stages: Stages, path: Path, settings: Settings, threads: int = 1, left_out: Sequence[np.ndarray] = ()
     ) -> None:
         self._stages, self._settings, self._threads, self._left_out = stages, settings, threads, left_out
-        self.source = open_source(path, stages.channels, stages.white_level)
+        self.source = stages.open_source(path)
         try:
             self.grid = block_grid(self.source.height, self.source.width, stages.geometry)
             self._second = self._source_of_second(path)
@@ -153,7 +164,7 @@ class Looker:
         row0, row1 = _blocks_over(top - cell, bottom + cell, self.grid, geometry)  # with the neighbours of all cells
         scores, best = self._score(row0, row1)
         why, cell_row0 = self._passed_on(scores, row0)
-        mask = self._segment(top, bottom, why != 0, cell_row0)
+        mask = self._segment(top, bottom, passed_on(why), cell_row0)
         pieces = self._measure(unit, mask)
         first, last = (_ceil(y, geometry.stride_px) - row0 for y in (unit.y0_px, unit.y1_px))
         own = slice(first, len(scores) if unit.y1_px == self.source.height else last)
@@ -198,6 +209,7 @@ class Looker:
             row0,
             threads=self._threads,
             seen=lambda y, pixels: self._see(y, pixels),
+            shown=lambda y, pixels: filled(self.source, y, pixels),
         )
         self._quality = Quality(strip.grid, stages.geometry, strip.top_px, stages.familiar)
         self._thumb = _Thumb(self.source, strip.top_px)
@@ -205,14 +217,14 @@ class Looker:
         return strip
 
     def _see(self, y: int, pixels: np.ndarray) -> None:
-        self._quality.add(pixels)
+        self._quality.add(pixels, self.source.absent(y, y + len(pixels)))
         self._thumb.add(y, pixels)
 
     def _source_of_second(self, path: Path) -> Source:
         segmenter = self._stages.segmenter
         if segmenter is None or segmenter.channels == self._stages.channels:
             return self.source
-        return open_source(path, segmenter.channels, self._stages.white_level)
+        return self._stages.open_source(path, segmenter.channels)
 
     def _segment(self, top: int, bottom: int, cells_HW: np.ndarray, cell_row0: int) -> TileMask:
         """The mask of rows top ... bottom - 1 inside the cells that are passed on."""
@@ -221,11 +233,17 @@ class Looker:
             return mask
         size = self.source.height, self.source.width
         boxes = _rectangles(cells_HW, cell_row0, cell_px(self._stages.geometry), top, bottom, self.source.width)
-        for box, probability in regions(segmenter, self._second.read, size, boxes, threads=self._threads):
+        for box, probability in regions(segmenter, self._filled, size, boxes, threads=self._threads):
             mask.put(box, probability >= segmenter.threshold, probability)
         for area in self._left_out:
             mask.clear(area)
+        if self.source.outside:
+            mask.clear_where(functools.partial(beside, self.source), size)
         return mask
+
+    def _filled(self, y0: int, y1: int) -> np.ndarray:
+        """Rows for the second stage."""
+        return filled(self._second, y0, self._second.read(y0, y1))
 
     def _measure(self, unit: Unit, mask: TileMask) -> list[Piece]:
         size, settings = (self.source.height, self.source.width), self._settings

@@ -1,7 +1,7 @@
 """Which part of a picture is passed on to the second stage, and why.
 
 Passed on is a cell (aoienet.cells) whose fused score reaches the threshold; its 8 neighbours; and every cell of a block
-that is too badly photographed, or too unlike the training pictures, to be judged.
+that is too badly photographed, or too unlike the training pictures, to be judged. Never a cell of which nothing was photographed.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Reason(IntFlag):
         return WORDS[self]
 
 
+OUTSIDE = np.uint8(1 << len(Reason))  # a cell of which nothing was photographed: neither passed on nor dropped
 WORDS = {
     Reason.SCORE: "score at or above the threshold",
     Reason.NEIGHBOUR: "beside such a cell",
@@ -42,7 +43,7 @@ WORDS = {
 
 
 def reasons(scores_HW: np.ndarray, threshold: float, quality: Quality, row0: int, geometry: Geometry) -> np.ndarray:
-    """uint8 [Hc, Wc], bits of Reason, for the cells of rows of blocks from row0 on. Cells at the upper and lower end are
+    """uint8 [Hc, Wc], bits of Reason or OUTSIDE, for the cells of rows of blocks from row0 on. Cells at the upper and lower end are
     covered by blocks that are not there, and their neighbours too: the caller cuts them off."""
     sizes = geometry.block_px, geometry.stride_px
     hit = fused(scores_HW, *sizes) >= threshold
@@ -57,7 +58,13 @@ def reasons(scores_HW: np.ndarray, threshold: float, quality: Quality, row0: int
     ):
         if found.any():
             out[largest(found, *sizes)] |= np.uint8(reason)
+    out[quality.outside(row0, row0 + len(scores_HW))] = OUTSIDE
     return out
+
+
+def passed_on(reasons_HW: np.ndarray) -> np.ndarray:
+    """True where a cell was passed on."""
+    return np.asarray((reasons_HW != 0) & (reasons_HW != OUTSIDE))
 
 
 def cell_px(geometry: Geometry) -> int:

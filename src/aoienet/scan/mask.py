@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
 import numpy as np
@@ -40,6 +40,16 @@ class TileMask:
             for (ax, ay), (bx, by) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
                 within &= (bx - ax) * (rows[:, None] - ay) >= (by - ay) * (columns - ax)
             tile[inner][within] = 0
+
+    def clear_where(self, clear: Callable[[Rectangle], np.ndarray | None], size_hw: tuple[int, int]) -> None:
+        """Nothing is crack where `clear` says so, bool [h, w] of a rectangle of a picture of that size; None: nowhere."""
+        height, width = size_hw
+        for (i, j), tile in self.tiles.items():
+            if tile.any():
+                y0, x0 = i * TILE_PX, j * TILE_PX
+                gone = clear((x0, y0, min(width, x0 + TILE_PX), min(height, y0 + TILE_PX)))
+                if gone is not None:
+                    tile[: gone.shape[0], : gone.shape[1]][gone] = 0
 
     def window(self, box: Rectangle) -> np.ndarray:
         """uint8 [h, w] of a rectangle."""

@@ -20,6 +20,7 @@ from aoienet.scan.tiles import Geometry, Grid, Tile, block_grid, rows_of_tiles
 BAND_BYTES = 64 << 20  # largest band of pixels held at once, unless one row of blocks needs more
 DEFAULT_TILE_HW = (4128, 2080)  # 128 x 64 blocks of 64 px every 32 px; few maps grow with the height of a tile
 Run = Callable[[np.ndarray], np.ndarray]
+Shown = Callable[[int, np.ndarray], np.ndarray]  # first row, pixels: what the model is handed in their place
 Seen = Callable[[int, np.ndarray], None]  # first row, pixels: each row once, from top to bottom
 
 
@@ -124,7 +125,8 @@ class Strip:
     """Rows of blocks from `row0` on, scored as far down as is asked for; each pixel row is read once.
 
     scores_HW, best_HW: of the rows of blocks first_row ... next_row - 1. With more than one thread `run` must be
-    thread-safe. seen: handed every pixel row of the strip once, beginning with row `top_px`.
+    thread-safe. seen: handed every pixel row of the strip once, beginning with row `top_px`. shown: makes of them
+    what the model sees.
     Raises   SourceError: broken picture. ValueError: wrong shape or NaN from `run`.
     """
 
@@ -139,6 +141,7 @@ class Strip:
         threads: int = 1,
         tile_hw: tuple[int, int] = DEFAULT_TILE_HW,
         seen: Seen | None = None,
+        shown: Shown = lambda y, pixels: pixels,
     ) -> None:
         if threads < 1:
             raise ValueError(f"threads must be at least 1; received {threads}.")
@@ -146,7 +149,7 @@ class Strip:
         self._run, self._geometry, self._decision, self._threads = run, geometry, decision, threads
         self._tile_hw = (_band_height(self.grid, geometry, source.channels, tile_hw[0]), tile_hw[1])
         self.first_row = self.next_row = row0
-        self._bands = _Bands(source, self.grid, geometry, row0, seen)
+        self._bands = _Bands(source, self.grid, geometry, row0, seen, shown)
         self.top_px = self._bands.bottom
         self.scores_HW = np.empty((0, self.grid.cols), np.float32)
         self.best_HW = np.empty((0, self.grid.cols), np.uint16)
@@ -206,8 +209,10 @@ class Strip:
 class _Bands:
     """Bands of the extended picture, top to bottom; each row is read once and shown once."""
 
-    def __init__(self, source: Source, grid: Grid, geometry: Geometry, row0: int, seen: Seen | None) -> None:
-        self._source, self._grid, self._seen = source, grid, seen
+    def __init__(
+        self, source: Source, grid: Grid, geometry: Geometry, row0: int, seen: Seen | None, shown: Shown
+    ) -> None:
+        self._source, self._grid, self._seen, self._shown = source, grid, seen, shown
         self._held: np.ndarray | None = None
         top = max(0, row0 * geometry.stride_px - geometry.halo_px)
         below = grid.padded_height - grid.height  # mirrored rows at the lower edge may lie above the first band
@@ -222,6 +227,7 @@ class _Bands:
             fresh = self._source.read(self.bottom, last)
             if self._seen:
                 self._seen(self.bottom, fresh)
+            fresh = self._shown(self.bottom, fresh)
             parts = [*parts, fresh] if parts else [fresh[max(0, first - self.bottom) :]]
         held = parts[0] if len(parts) == 1 else np.concatenate(parts)
         self._held, self._top, self.bottom = held, first, max(last, self.bottom)

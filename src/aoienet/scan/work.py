@@ -15,8 +15,9 @@ from aoienet.measure import Settings
 from aoienet.measure.marker import Marked
 from aoienet.measure.scale import ScaleError
 from aoienet.scan.cascade import Found, Looker, Open, Stages, Unit, units_of
+from aoienet.scan.keep import passed_on
 from aoienet.scan.marker import marked
-from aoienet.scan.sources import SourceError, open_source
+from aoienet.scan.sources import SourceError
 from aoienet.scan.tiles import GeometryError
 
 BAD_PICTURE = (SourceError, GeometryError, ScaleError, MemoryError)
@@ -119,7 +120,7 @@ class Worker:
 def plan_picture(index: int, path: Path, folder: Path, stages: Stages) -> Picture:
     """A picture and its units; one that cannot be opened carries the reason."""
     try:
-        with open_source(path, stages.channels, stages.white_level) as source:
+        with stages.open_source(path) as source:
             height, width = source.height, source.width
             units = tuple(units_of(height, width, stages.geometry))
             found = None if stages.marker_mm is None else marked(source, stages.marker_mm)
@@ -133,7 +134,7 @@ def facts_of(found: Found) -> dict[str, Any]:
     return {
         "blocks": int(found.scores_HW.size),
         "cells": int(found.reasons_HW.size),
-        "cells_passed_on": int((found.reasons_HW != 0).sum()),
+        "cells_passed_on": int(passed_on(found.reasons_HW).sum()),
         "crack_px": int(sum(int(piece.area.sum()) for piece in found.pieces)),
         "crack_parts": int(sum(len(piece.area) for piece in found.pieces)),
     }

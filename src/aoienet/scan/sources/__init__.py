@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aoienet.scan.sources.base import Source, SourceError, file_sha256, grey_of_rgb, level_table, orient
+from aoienet.scan.sources.base import AUTO, Source, SourceError, file_sha256, grey_of_rgb, level_table, orient
 from aoienet.scan.sources.find import find_pictures
 from aoienet.scan.sources.geo import GeoReference
 from aoienet.scan.sources.stream import RawRows, frames
@@ -19,6 +19,7 @@ from aoienet.scan.sources.tiff import TiffSource
 from aoienet.scan.sources.whole import JPEG2000, WholeSource
 
 __all__ = [
+    "AUTO",
     "GeoReference",
     "RawRows",
     "Source",
@@ -33,11 +34,12 @@ __all__ = [
 ]
 
 
-def open_source(path: str | Path, channels: int = 1, white_level: int | None = None) -> Source:
+def open_source(path: str | Path, channels: int = 1, white_level: int | None = None, nodata: str = AUTO) -> Source:
     """Open a picture by its content, not by its name.
 
     Args     channels: 1 (grey) or 3 (RGB), what the model takes. white_level: largest sample of a picture of more than 8 bits;
-             None: what the file says, else all of its bits.
+             None: what the file says, else all of its bits. nodata: level of all color samples where nothing was photographed;
+             "auto": as the file tells, by alpha, a mask or a level; "none": all of it was.
     Raises   SourceError: missing, not a picture of a known format, broken, too large to decode in one piece.
     """
     path = Path(path)
@@ -51,9 +53,9 @@ def open_source(path: str | Path, channels: int = 1, white_level: int | None = N
     except OSError as error:
         raise SourceError(f"cannot open {path}: {error.strerror}") from None
     if magic[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return _not_empty(TiffSource(path, channels, white_level))
+        return _not_empty(TiffSource(path, channels, white_level, nodata))
     if magic[:3] == b"\xff\xd8\xff" or magic[:8] == b"\x89PNG\r\n\x1a\n" or magic.startswith(JPEG2000):
-        return _not_empty(WholeSource(path, channels, magic, white_level))
+        return _not_empty(WholeSource(path, channels, magic, white_level, nodata))
     what = "an empty file" if not magic else f"a file that begins with {magic[:4]!r}"
     raise SourceError(f"{path} is neither JPEG, PNG, JPEG 2000 nor TIFF; received {what}.")
 

@@ -12,11 +12,14 @@ import numpy as np
 
 from aoienet.scan.sources.geo import GeoReference
 
+AUTO, NONE = "auto", "none"  # where nothing was photographed: as the file tells, or nowhere
 MAX_WHOLE_PX = 400_000_000  # pixels decoded in one piece; RGB of this size is 1.2 GB
 ADVICE_TILED = (
     "convert it to a tiled TIFF, which is read in bands "
     "(for example: vips tiffsave IN OUT.tif --tile --compression deflate)"
 )
+
+Decoded = tuple[np.ndarray, np.ndarray | None]  # pixels as handed out; bool, True where nothing was photographed
 
 
 class SourceError(ValueError):
@@ -57,6 +60,20 @@ def checked_white_level(wanted: int | None, bits: int, told: int | None = None) 
     return wanted
 
 
+def checked_nodata(nodata: str, bits: int, told: int | None = None) -> int | None:
+    """The level of all color samples where nothing was photographed: AUTO as the file tells, NONE, or a number. None: there
+    is no such level.
+
+    Raises   SourceError: no sample of so many bits, or no number.
+    """
+    if nodata in (AUTO, NONE):
+        return told if nodata == AUTO else None
+    most = (1 << bits) - 1
+    if not nodata.isdecimal() or int(nodata) > most:
+        raise SourceError(f"the level of no data must be {AUTO}, {NONE} or lie in 0..{most}; received {nodata}.")
+    return int(nodata)
+
+
 def grey_or_rgb(pixels_HWC: np.ndarray, channels: int) -> np.ndarray:
     """uint8 [H, W, 1 or 3] -> what a source hands out: [H, W] for channels = 1, [H, W, 3] for channels = 3."""
     if pixels_HWC.shape[2] == 1:
@@ -79,7 +96,9 @@ class Source:
     lane_rows: rows decoded together (a row of tiles, a strip, the whole picture); bands that begin at multiples of it
     decode nothing twice. held_bytes: what the reader itself keeps at most while bands are read, in bytes. notes: what reading
     changes; warnings: what of the file is not in the picture.
-    geo: place on the earth, where the file tells it.
+    geo: place on the earth, where the file tells it. outside: what tells where nothing was photographed (an alpha channel, a
+    mask, a level that stands for no data); "": all of it was. outside_exact: each pixel is told by itself, not by a level
+    that others may have.
     """
 
     path: Path
@@ -94,6 +113,8 @@ class Source:
     lane_rows: int = 1
     held_bytes: int = 0
     geo: GeoReference | None = None
+    outside: str = ""
+    outside_exact: bool = False
 
     def read(self, y0: int, y1: int) -> np.ndarray:
         """Rows y0 ... y1 - 1 as uint8 [y1-y0, W] (channels = 1) or [y1-y0, W, 3]."""
@@ -102,6 +123,11 @@ class Source:
     def window(self, y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
         """Rows y0 ... y1 - 1 and columns x0 ... x1 - 1; a reader of tiles decodes only those that it needs."""
         return self.read(y0, y1)[:, x0:x1]
+
+    def absent(self, y0: int, y1: int, x0: int = 0, x1: int | None = None) -> np.ndarray | None:
+        """bool [y1-y0, x1-x0], True where nothing was photographed; None: the whole picture was. Of the rows that were read
+        last, it costs nothing."""
+        return None
 
     def close(self) -> None:
         """Give the file back."""

@@ -34,6 +34,7 @@ def reading_cost(source: Source, band_bytes: int = BAND_BYTES) -> ReadingCost:
     """Bands and memory of one pass over the picture."""
     row = source.width * source.channels
     rows = min(source.height, aligned_rows(source, band_bytes))
+    row += source.width if source.outside else 0  # a byte per pixel tells what was photographed
     band = 0 if source.stored["layout"] == "whole" else rows * row  # a band of a decoded picture is a view of it
     return ReadingCost(rows, -(-source.height // rows), band, source.held_bytes, _advice(source))
 

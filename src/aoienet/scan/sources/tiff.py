@@ -8,21 +8,34 @@ from typing import Any
 import numpy as np
 
 from aoienet.scan.sources import base
-from aoienet.scan.sources.base import Source, SourceError, checked_white_level, grey_or_rgb, level_table, orient, refuse
+from aoienet.scan.sources.base import (
+    AUTO,
+    Decoded,
+    Source,
+    SourceError,
+    checked_nodata,
+    checked_white_level,
+    grey_or_rgb,
+    level_table,
+    orient,
+    refuse,
+)
 from aoienet.scan.sources.geo import read_geo
 
 REDUCED, MASK = 1, 4  # bits of NewSubfileType (TIFF 6.0, tag 254)
+ALPHA = (1, 2)  # kinds of extra samples (tag 338): associated, unassociated; 0 is anything else, as near infrared
+NODATA = 42113  # tag of GDAL: the level that stands for no data, as text
 LEVELS = 32  # pages looked at for the full picture; a pyramid that halves each time has fewer levels
 
 
 class TiffSource(Source):
     """TIFF or BigTIFF: the first full picture, read by rows of tiles or by strips, of which the last one is kept."""
 
-    def __init__(self, path: Path, channels: int, white_level: int | None = None) -> None:
+    def __init__(self, path: Path, channels: int, white_level: int | None = None, nodata: str = AUTO) -> None:
         import tifffile
 
         self.path, self.channels, self.notes, self.warnings, self.white_level = path, channels, [], [], 255
-        self._wanted_white = white_level
+        self._wanted_white, self._wanted_nodata = white_level, nodata
         with refuse(path):
             self._tiff = tifffile.TiffFile(path)
         try:
@@ -32,7 +45,8 @@ class TiffSource(Source):
             self._tiff.close()
             raise
         self._lane_index = -1
-        self._lane: np.ndarray = np.empty(0, np.uint8)
+        self._lane: Decoded = np.empty(0, np.uint8), None
+        self._seen: tuple[int, int, np.ndarray | None] = 0, 0, None
 
     def _describe(self) -> None:
         tiff, page = self._tiff, self._full_page()
@@ -57,6 +71,7 @@ class TiffSource(Source):
             "height_px": self._rows,
         }
         self._plan_pixels()
+        self._plan_outside()
         self._plan_rows()
         self._plan_place()
 
@@ -93,8 +108,6 @@ class TiffSource(Source):
                 f"received {_name(page.compression)}; save it as RGB."
             )
         self._color, self._photometric = color, photometric
-        if page.samplesperpixel > color:
-            self.notes.append(f"{page.samplesperpixel - color} extra channel (alpha) dropped")
         if photometric == "SEPARATED":
             self.notes.append("CMYK converted to RGB without a color profile")
         self._table = self._make_table()
@@ -114,6 +127,39 @@ class TiffSource(Source):
             table = 255 - table
         return None if bits == 8 and self._photometric != "MINISWHITE" else table
 
+    def _plan_outside(self) -> None:
+        """Decide what tells where nothing was photographed: a mask, alpha or a level, in this order, unless the user has said it."""
+        page, wanted = self._page, self._wanted_nodata
+        extra = [int(kind) for kind in page.extrasamples][: page.samplesperpixel - self._color]
+        self._alpha = next((self._color + i for i, kind in enumerate(extra) if kind in ALPHA and wanted == AUTO), None)
+        self._mask_page = self._page_of_mask() if wanted == AUTO else None
+        self._nodata: int | None = None
+        if self._mask_page is not None:
+            self._alpha, self.outside, self.outside_exact = None, "mask", True
+        elif self._alpha is not None:
+            self.outside, self.outside_exact = "alpha channel", True
+        else:
+            self._nodata = checked_nodata(wanted, page.bitspersample, _level(page.tags.get(NODATA), page.bitspersample))
+            self.outside = "" if self._nodata is None else f"level {self._nodata}"
+        dropped = page.samplesperpixel - self._color - (self._alpha is not None)
+        if dropped > 0:
+            self.notes.append(f"{dropped} extra channel{'s' if dropped > 1 else ''} dropped")
+        if self.outside:
+            self.notes.append(f"where nothing was photographed is told by its {self.outside}")
+
+    def _page_of_mask(self) -> Any:
+        """The mask of the full picture, which GDAL writes in segments of the same size; None: there is none."""
+        page = self._page
+        for i in range(min(len(self._tiff.pages), LEVELS)):
+            mask: Any = self._tiff.pages[i]
+            if int(getattr(mask, "subfiletype", None) or 0) != MASK or mask.shape[:2] != page.shape[:2]:
+                continue
+            same = (mask.is_tiled, mask.chunks[:2]) == (page.is_tiled, page.chunks[:2])
+            if same and mask.samplesperpixel == 1 and len(mask.dataoffsets) == self._across * self._down:
+                return mask
+            self.notes.append("its mask was not read: it is not cut into segments as the picture is")
+        return None
+
     def _plan_rows(self) -> None:
         page = self._page
         tag = page.tags.get(274)
@@ -125,6 +171,7 @@ class TiffSource(Source):
             and self._planes == 1
             and page.bitspersample in (8, 16)
             and page.fillorder == 1
+            and self._mask_page is None
         )
         turned = self._orientation >= 5
         piece = self._rows * self._cols if turned else self._lane_rows * self._cols
@@ -143,13 +190,17 @@ class TiffSource(Source):
         self.height, self.width = (self._cols, self._rows) if turned else (self._rows, self._cols)
         if self._orientation != 1:
             self.notes.append(f"EXIF orientation {self._orientation} applied")
-        self._turned: np.ndarray | None = None
+        self._turned: Decoded | None = None
         self.lane_rows = self.height if turned else 1 if self._raw_rows else self._lane_rows
         whole = self._rows * self._cols * self.channels
         lane = min(self._lane_rows, self._rows) * self._cols * self.channels
         segment = self._lane_rows * int(page.tilewidth if page.is_tiled else self._cols) * page.samplesperpixel
         lane += segment * self._item_bytes()
+        if self.outside:
+            lane += min(self._lane_rows, self._rows) * self._cols
         self.held_bytes = (2 * whole if turned else 0) + (0 if self._raw_rows else lane)
+        if self.outside:
+            self.held_bytes += 2 * self._rows * self._cols if turned else 0
 
     def _item_bytes(self) -> int:
         return np.dtype(self._page.dtype).itemsize
@@ -164,46 +215,69 @@ class TiffSource(Source):
             self.geo = None
 
     def read(self, y0: int, y1: int) -> np.ndarray:
-        code = self._orientation
-        if code >= 5:
-            if self._turned is None:
-                self._turned = orient(self._stored_rows(0, self._rows), code)
-            return self._turned[y0:y1]
-        if code in (3, 4):
-            y0, y1 = self._rows - y1, self._rows - y0
-        return orient(self._stored_rows(y0, y1), code)
+        pixels, absent = self._seen_rows(y0, y1)
+        self._seen = y0, y1, absent
+        return pixels
 
     def window(self, y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
+        return self._window(y0, y1, x0, x1)[0]
+
+    def absent(self, y0: int, y1: int, x0: int = 0, x1: int | None = None) -> np.ndarray | None:
+        if not self.outside:
+            return None
+        first, last, absent = self._seen
+        x1 = self.width if x1 is None else x1
+        if absent is not None and first <= y0 and y1 <= last:
+            return absent[y0 - first : y1 - first, x0:x1]
+        return self._window(y0, y1, x0, x1)[1]
+
+    def _seen_rows(self, y0: int, y1: int) -> Decoded:
+        """Rows of the picture as seen."""
+        code = self._orientation
+        if code >= 5:
+            turned = self._turned
+            if turned is None:
+                turned = self._turned = _orient(self._stored_rows(0, self._rows), code)
+            return _cut(turned, np.s_[y0:y1])
+        if code in (3, 4):
+            y0, y1 = self._rows - y1, self._rows - y0
+        return _orient(self._stored_rows(y0, y1), code)
+
+    def _window(self, y0: int, y1: int, x0: int, x1: int) -> Decoded:
         if self._orientation != 1 or not self._page.is_tiled:
-            return self.read(y0, y1)[:, x0:x1]
+            return _cut(self._seen_rows(y0, y1), np.s_[:, x0:x1])
         side_y, side_x = self._lane_rows, int(self._page.tilewidth)
-        out = np.empty((y1 - y0, x1 - x0) if self.channels == 1 else (y1 - y0, x1 - x0, 3), np.uint8)
+        out = self._empty(y1 - y0, x1 - x0)
         with refuse(self.path):
             for lane in range(y0 // side_y, -(-y1 // side_y)):
                 for column in range(x0 // side_x, -(-x1 // side_x)):
                     top, left = lane * side_y, column * side_x
                     piece = self._piece(lane, column)
-                    a, b = max(y0, top), min(y1, top + piece.shape[0])
-                    c, d = max(x0, left), min(x1, left + piece.shape[1])
-                    out[a - y0 : b - y0, c - x0 : d - x0] = piece[a - top : b - top, c - left : d - left]
+                    a, b = max(y0, top), min(y1, top + piece[0].shape[0])
+                    c, d = max(x0, left), min(x1, left + piece[0].shape[1])
+                    place = np.s_[a - y0 : b - y0, c - x0 : d - x0]
+                    _fill(out, place, _cut(piece, np.s_[a - top : b - top, c - left : d - left]))
         return out
 
     def close(self) -> None:
         self._tiff.close()
 
-    def _stored_rows(self, r0: int, r1: int) -> np.ndarray:
-        shape = (r1 - r0, self._cols) if self.channels == 1 else (r1 - r0, self._cols, 3)
-        out = np.empty(shape, np.uint8)
+    def _empty(self, rows: int, cols: int) -> Decoded:
+        shape = (rows, cols) if self.channels == 1 else (rows, cols, 3)
+        return np.empty(shape, np.uint8), np.empty((rows, cols), bool) if self.outside else None
+
+    def _stored_rows(self, r0: int, r1: int) -> Decoded:
+        out = self._empty(r1 - r0, self._cols)
         with refuse(self.path):
             for lane in range(r0 // self._lane_rows, -(-r1 // self._lane_rows)):
                 top = lane * self._lane_rows
                 a, b = max(r0, top), min(r1, top + self._lane_rows)
-                out[a - r0 : b - r0] = (
-                    self._raw(lane, a - top, b - top) if self._raw_rows else self._decoded(lane)[a - top : b - top]
-                )
+                inner = np.s_[a - top : b - top]
+                rows = self._raw(lane, a - top, b - top) if self._raw_rows else _cut(self._decoded(lane), inner)
+                _fill(out, np.s_[a - r0 : b - r0], rows)
         return out
 
-    def _raw(self, lane: int, a: int, b: int) -> np.ndarray:
+    def _raw(self, lane: int, a: int, b: int) -> Decoded:
         """Rows a ... b - 1 of an uncompressed strip, without the rest of the strip."""
         page = self._page
         dtype = np.dtype(page.dtype).newbyteorder(self._tiff.byteorder)
@@ -212,35 +286,39 @@ class TiffSource(Source):
             data = bytes((b - a) * row_bytes)
         else:
             data = self._bytes(page.dataoffsets[lane] + a * row_bytes, (b - a) * row_bytes, f"strip {lane}")
-        return self._to_uint8(np.frombuffer(data, dtype).reshape(b - a, self._cols, page.samplesperpixel))
+        return self._part(np.frombuffer(data, dtype).reshape(b - a, self._cols, page.samplesperpixel))
 
-    def _decoded(self, lane: int) -> np.ndarray:
+    def _decoded(self, lane: int) -> Decoded:
         if lane == self._lane_index:
             return self._lane
         rows = min(self._lane_rows, self._rows - lane * self._lane_rows)
-        shape = (rows, self._cols) if self.channels == 1 else (rows, self._cols, 3)
         self._lane_index = -1
-        out = self._lane if self._lane.shape == shape else np.empty(shape, np.uint8)
+        out = self._lane if self._lane[0].shape[:2] == (rows, self._cols) else self._empty(rows, self._cols)
         step = self._page.tilewidth if self._page.is_tiled else self._cols
         for column in range(self._across):
-            out[:, column * step : (column + 1) * step] = self._piece(lane, column)
+            _fill(out, np.s_[:, column * step : (column + 1) * step], self._piece(lane, column))
         self._lane_index, self._lane = lane, out
         return out
 
-    def _piece(self, lane: int, column: int) -> np.ndarray:
+    def _piece(self, lane: int, column: int) -> Decoded:
         """One tile or strip as handed out, cut at the picture's edge."""
         step = self._page.tilewidth if self._page.is_tiled else self._cols
         rows = min(self._lane_rows, self._rows - lane * self._lane_rows)
         cols = min((column + 1) * step, self._cols) - column * step
         planes = [
-            self._segment((s * self._down + lane) * self._across + column, rows, cols) for s in range(self._planes)
+            self._segment((s * self._down + lane) * self._across + column, rows, cols, self._page)
+            for s in range(self._planes)
         ]
-        return self._to_uint8(planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2))
+        mask = (
+            None
+            if self._mask_page is None
+            else self._segment(lane * self._across + column, rows, cols, self._mask_page)
+        )
+        return self._part(planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2), mask)
 
-    def _segment(self, index: int, rows: int, cols: int) -> np.ndarray:
-        """Tile or strip `index` as [rows, cols, samples]; an absent one (0 bytes) is all 0."""
-        page = self._page
-        samples = 1 if self._planes > 1 else page.samplesperpixel
+    def _segment(self, index: int, rows: int, cols: int, page: Any) -> np.ndarray:
+        """Tile or strip `index` of a page as [rows, cols, samples]; an absent one (0 bytes) is all 0."""
+        samples = 1 if page is self._page and self._planes > 1 else page.samplesperpixel
         if page.databytecounts[index] == 0:
             return np.zeros((rows, cols, samples), page.dtype)
         data = self._bytes(page.dataoffsets[index], page.databytecounts[index], f"segment {index}")
@@ -264,6 +342,17 @@ class TiffSource(Source):
         handle.seek(offset)
         return handle.read(count)
 
+    def _part(self, segment: np.ndarray, mask: np.ndarray | None = None) -> Decoded:
+        """[rows, cols, samples] as stored, and of the mask -> what is handed out."""
+        absent = None
+        if mask is not None:
+            absent = mask[..., 0] == 0
+        elif self._alpha is not None:
+            absent = segment[..., self._alpha] < 1 << (self._page.bitspersample - 1)  # below half
+        elif self._nodata is not None:
+            absent = np.logical_and.reduce(segment[..., : self._color] == self._nodata, axis=2)
+        return self._to_uint8(segment), absent
+
     def _to_uint8(self, segment: np.ndarray) -> np.ndarray:
         """[rows, cols, samples] as stored -> 8-bit grey [rows, cols] or RGB [rows, cols, 3]."""
         if self._photometric == "PALETTE":
@@ -281,6 +370,31 @@ class TiffSource(Source):
 def _rgb_of_cmyk(cmyk: np.ndarray) -> np.ndarray:
     ink = 255 - cmyk[..., :3].astype(np.uint16)
     return ((ink * (255 - cmyk[..., 3:4].astype(np.uint16)) + 127) // 255).astype(np.uint8)
+
+
+def _level(tag: Any, bits: int) -> int | None:
+    """The level of GDAL's tag; None: there is no such tag, or no sample can have it (as -9999)."""
+    try:
+        level = float(tag.value)
+    except (AttributeError, ValueError, TypeError):
+        return None
+    return int(level) if level in range(1 << bits) else None
+
+
+def _cut(part: Decoded, place: Any) -> Decoded:
+    pixels, absent = part
+    return pixels[place], None if absent is None else absent[place]
+
+
+def _fill(out: Decoded, place: Any, part: Decoded) -> None:
+    out[0][place] = part[0]
+    if out[1] is not None:
+        out[1][place] = part[1]
+
+
+def _orient(part: Decoded, code: int) -> Decoded:
+    pixels, absent = part
+    return orient(pixels, code), None if absent is None else orient(absent, code)
 
 
 def _name(value: Any) -> str:

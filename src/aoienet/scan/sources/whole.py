@@ -11,7 +11,18 @@ from typing import Any
 import numpy as np
 
 from aoienet.scan.sources import base
-from aoienet.scan.sources.base import Source, SourceError, checked_white_level, grey_or_rgb, level_table, orient, refuse
+from aoienet.scan.sources.base import (
+    AUTO,
+    Decoded,
+    Source,
+    SourceError,
+    checked_nodata,
+    checked_white_level,
+    grey_or_rgb,
+    level_table,
+    orient,
+    refuse,
+)
 
 JPEG2000 = (b"\x00\x00\x00\x0cjP  ", b"\xff\x4f\xff\x51")  # a JP2 file, a bare code stream
 SIZ = b"\xff\x4f\xff\x51"  # start of the code stream and its size marker (ISO/IEC 15444-1, A.5.1)
@@ -24,12 +35,17 @@ JPEG2000_BYTES = 7  # per sample: OpenJPEG holds 4, its copies the rest; measure
 class WholeSource(Source):
     """JPEG, PNG or JPEG 2000, decoded once."""
 
-    def __init__(self, path: Path, channels: int, magic: bytes, white_level: int | None = None) -> None:
+    def __init__(
+        self, path: Path, channels: int, magic: bytes, white_level: int | None = None, nodata: str = AUTO
+    ) -> None:
         self.path, self.channels, self.notes, self.warnings, self.white_level = path, channels, [], [], 255
-        self._wanted_white = white_level
+        self._wanted_white, self._wanted_nodata = white_level, nodata
         self._orientation = 1
         self._pixels: np.ndarray | None = None
-        self._decode: Callable[[], np.ndarray]
+        self._absent: np.ndarray | None = None
+        self._alpha = False
+        self._nodata: int | None = None
+        self._decode: Callable[[], Decoded]
         with refuse(path):
             if magic.startswith(JPEG2000):
                 bytes_px = self._describe_jpeg2000()
@@ -46,13 +62,30 @@ class WholeSource(Source):
             self.notes.append(f"EXIF orientation {self._orientation} applied")
         self.height, self.width = (width, height) if self._orientation >= 5 else (height, width)
         self.lane_rows = self.height
-        self.held_bytes = width * height * (bytes_px + channels * (1 + turned))
+        self.held_bytes = width * height * (bytes_px + (channels + bool(self.outside)) * (1 + turned))
 
     def read(self, y0: int, y1: int) -> np.ndarray:
         if self._pixels is None:
             with refuse(self.path):
-                self._pixels = orient(self._decode(), self._orientation)
+                pixels, absent = self._decode()
+                self._pixels = orient(pixels, self._orientation)
+                self._absent = None if absent is None else orient(absent, self._orientation)
         return self._pixels[y0:y1]
+
+    def absent(self, y0: int, y1: int, x0: int = 0, x1: int | None = None) -> np.ndarray | None:
+        self.read(y0, y1)
+        return None if self._absent is None else self._absent[y0:y1, x0:x1]
+
+    def _plan_outside(self, alpha: bool, bits: int) -> None:
+        """Decide what tells where nothing was photographed: alpha, or the level that the user has told."""
+        self._alpha = alpha and self._wanted_nodata == AUTO
+        self._nodata = checked_nodata(self._wanted_nodata, bits)
+        self.outside = "alpha channel" if self._alpha else "" if self._nodata is None else f"level {self._nodata}"
+        self.outside_exact = self._alpha
+        if self.outside:
+            self.notes.append(f"where nothing was photographed is told by its {self.outside}")
+        if alpha and not self._alpha:
+            self.notes.append("alpha channel dropped")
 
     def _describe(self, magic: bytes) -> int:
         """What the header of a JPEG or PNG says; gives the bytes per pixel while it is decoded."""
@@ -68,14 +101,12 @@ class WholeSource(Source):
                 self.stored |= {"bits": 16, "samples": samples}
                 self.white_level = checked_white_level(self._wanted_white, 16)
                 self.notes.append(f"16 bit reduced to 8 with white level {self.white_level}")
-                if samples in (2, 4):
-                    self.notes.append("alpha channel dropped")
+                self._plan_outside(samples in (2, 4), 16)
                 self._decode = self._png16
                 return 2 * samples
             if mode in ("I", "F"):
                 raise SourceError(f"samples must be unsigned integers of 1 to 16 bits; received Pillow mode {mode}.")
-            if mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-                self.notes.append("alpha channel dropped")
+            self._plan_outside(mode in ("RGBA", "LA", "PA") or "transparency" in image.info, 8)
             if mode in ("P", "PA"):
                 self.notes.append("palette converted to RGB")
             if mode == "CMYK":
@@ -90,8 +121,9 @@ class WholeSource(Source):
             head = handle.read(1 << 20)
         width, height, samples, bits = _jpeg2000_size(head)
         self.stored = {"layout": "whole", "bits": bits, "samples": samples, "width_px": width, "height_px": height}
-        if samples in (2, 4):
+        if samples in (2, 4):  # what the last sample means stands in another box; it is not read
             self.notes.append("alpha channel dropped")
+        self._plan_outside(False, bits)
         self.white_level = checked_white_level(self._wanted_white, bits)
         if bits != 8:
             how = "reduced" if bits > 8 else "spread"
@@ -99,19 +131,31 @@ class WholeSource(Source):
         self._decode = self._jpeg2000
         return JPEG2000_BYTES * samples
 
-    def _pillow(self) -> np.ndarray:
+    def _pillow(self) -> Decoded:
         with _no_bomb_limit(), _pil_open(self.path) as image:
             image.load()
             width, height = image.size
-            return self._strips(height, lambda a, b: _pil_pixels(image.crop((0, a, width, b)), self.channels))
 
-    def _png16(self) -> np.ndarray:
+            def strip(a: int, b: int) -> Decoded:
+                part = image.crop((0, a, width, b))
+                absent = None
+                if self._alpha:
+                    if "transparency" in image.info:
+                        part.info["transparency"] = image.info["transparency"]
+                    absent = np.asarray(part.convert("RGBA").getchannel("A")) < 128
+                elif self._nodata is not None:
+                    absent = np.logical_and.reduce(_pil_pixels(part, 3) == self._nodata, axis=2)
+                return _pil_pixels(part, self.channels), absent
+
+            return self._strips(height, strip)
+
+    def _png16(self) -> Decoded:
         """Through imagecodecs, because Pillow drops the low byte of RGB."""
         import imagecodecs
 
         return self._levels(np.atleast_3d(imagecodecs.png_decode(self.path.read_bytes())))
 
-    def _jpeg2000(self) -> np.ndarray:
+    def _jpeg2000(self) -> Decoded:
         import imagecodecs
 
         pixels = imagecodecs.jpeg2k_decode(self.path.read_bytes())
@@ -119,24 +163,33 @@ class WholeSource(Source):
             raise SourceError(f"samples must be unsigned integers; received {pixels.dtype} of {pixels.shape}.")
         return self._levels(np.atleast_3d(pixels))
 
-    def _levels(self, pixels: np.ndarray) -> np.ndarray:
-        """Integers [H, W, 1 to 4] up to the white level -> 8 bit, alpha dropped."""
+    def _levels(self, pixels: np.ndarray) -> Decoded:
+        """Integers [H, W, 1 to 4] up to the white level -> 8 bit, and what alpha or a level tells."""
         color = 1 if pixels.shape[2] < 3 else 3
         table = level_table(self.white_level)
 
-        def strip(a: int, b: int) -> np.ndarray:
+        def strip(a: int, b: int) -> Decoded:
             part = pixels[a:b, :, :color]
-            return grey_or_rgb(part if self.white_level == 255 else table[part], self.channels)
+            absent = None
+            if self._alpha:
+                absent = pixels[a:b, :, -1] < 1 << 15
+            elif self._nodata is not None:
+                absent = np.logical_and.reduce(part == self._nodata, axis=2)
+            return grey_or_rgb(part if self.white_level == 255 else table[part], self.channels), absent
 
         return self._strips(len(pixels), strip)
 
-    def _strips(self, height: int, strip: Callable[[int, int], np.ndarray]) -> np.ndarray:
-        first = strip(0, min(STRIP_ROWS, height))
-        out = np.empty((height, *first.shape[1:]), np.uint8)
-        out[: len(first)] = first
-        for y in range(STRIP_ROWS, height, STRIP_ROWS):
-            out[y : y + STRIP_ROWS] = strip(y, min(y + STRIP_ROWS, height))
-        return out
+    def _strips(self, height: int, strip: Callable[[int, int], Decoded]) -> Decoded:
+        pixels, absent = strip(0, min(STRIP_ROWS, height))
+        out = np.empty((height, *pixels.shape[1:]), np.uint8)
+        gone = None if absent is None else np.empty((height, pixels.shape[1]), bool)
+        for y in range(0, height, STRIP_ROWS):
+            if y:
+                pixels, absent = strip(y, min(y + STRIP_ROWS, height))
+            out[y : y + STRIP_ROWS] = pixels
+            if gone is not None:
+                gone[y : y + STRIP_ROWS] = absent
+        return out, gone
 
 
 def _jpeg2000_size(head: bytes) -> tuple[int, int, int, int]:
