@@ -229,6 +229,12 @@ class Opener {
     const Json fixed = input.find("fixed");
     if (fixed.kind != Json::kBool) return refuse("input: 'fixed' is true or false", kReceived, fixed);
     model_.fixed = fixed.integer != 0;
+    if (input.find("resize_px").exists()) {  // callers resize; the network sees height x width
+      int64_t side;
+      if (!keys_.integer(input, "resize_px", std::max(model_.height, model_.width), kMaxSide, where, &side))
+        return false;
+      if (!model_.fixed) return refuse("input: 'resize_px' needs 'fixed': true", kReceived, fixed);
+    }
     return check_transform(input);
   }
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from aoienet.data import evaluate
-from aoienet.data.datasets import neu_cls
+from aoienet.data.datasets import folders, neu_cls
 
 SCAN = {"block_px": 64, "block_stride_px": 32, "defect": 1, "threshold": 0.0, "temperature": 1.0}
 
@@ -77,7 +77,8 @@ def test_class_folders_are_read_as_the_training_reads_them(tmp_path):
     assert report["confusion"] == [[2, 0], [0, 1]] and list(report["unreadable"]) == ["light/broken.png"]
     assert seen == [((20, 20), 10), ((20, 20), 20), ((20, 20), 236)]
     seen.clear()
-    evaluate.evaluate(evaluate.Subject(run, ("dark", "light"), channels=3), tmp_path)
+    subject = evaluate.Subject(run, ("dark", "light"), read=lambda path: folders.read_picture(path, 3)[0])
+    evaluate.evaluate(subject, tmp_path)
     assert seen == [((20, 20, 3), 0), ((20, 20, 3), 20), ((20, 20, 3), 90)]
     for path in ("dark/deep/16.png", "dark/blue.png", "light/yellow.png"):
         (tmp_path / path).unlink()

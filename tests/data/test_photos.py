@@ -25,12 +25,12 @@ def gradient(width: int, height: int) -> np.ndarray:
 def test_every_mode_of_8_bits_or_less_becomes_rgb(mode):
     picture = Image.fromarray(gradient(40, 30)).convert(mode)
     content = encoded(picture, "JPEG" if mode == "CMYK" else "PNG")
-    view = photos.centre_view(content, 16)
+    view = photos.centre_view(content, (16, 16), 18)
     assert view.shape == (16, 16, 3) and view.dtype == np.uint8
     if mode in ("L", "LA", "1"):
         assert np.array_equal(view[..., 0], view[..., 1])
     if mode == "CMYK":
-        direct = photos.centre_view(encoded(picture.convert("RGB"), "JPEG"), 16)
+        direct = photos.centre_view(encoded(picture.convert("RGB"), "JPEG"), (16, 16), 18)
         assert np.abs(view.astype(int) - direct).mean() < 12
 
 
@@ -48,7 +48,7 @@ def test_16_bit_and_other_formats_and_too_many_pixels_are_refused(monkeypatch):
 def test_a_cut_file_raises_and_gives_no_grey_rest():
     content = encoded(gradient(200, 200), "JPEG", quality=95)
     with pytest.raises(OSError, match="truncated"):
-        photos.centre_view(content[: len(content) // 2], 64)
+        photos.centre_view(content[: len(content) // 2], (64, 64), 73)
 
 
 @pytest.mark.parametrize(("width", "height"), [(300, 200), (200, 300), (256, 256), (100, 7), (1, 1)])
@@ -112,7 +112,7 @@ def test_lighting_has_the_size_that_its_axes_were_made_for():
 def test_the_axes_are_orthonormal_and_the_first_is_that_of_real_pictures(data_dir):
     assert pytest.approx(np.eye(3), abs=1e-3) == photos.COLOR_AXES.T @ photos.COLOR_AXES
     files = sorted((data_dir / "imagenette224" / "val").glob("*/*.JPEG"))[::4]
-    pixels = np.concatenate([photos.centre_view(f.read_bytes(), 32).reshape(-1, 3) for f in files]) / 255
+    pixels = np.concatenate([photos.centre_view(f.read_bytes(), (32, 32), 37).reshape(-1, 3) for f in files]) / 255
     values, axes = np.linalg.eigh(np.cov(pixels.T))
     assert abs(axes[:, -1] @ photos.COLOR_AXES[:, 0]) > 0.999
     assert values[-1] < 1.0  # of pixels in 0..1, as COLOR_SIZES are
@@ -120,6 +120,6 @@ def test_the_axes_are_orthonormal_and_the_first_is_that_of_real_pictures(data_di
 
 def test_the_centre_view_is_that_of_resize_then_crop():
     image = gradient(300, 200)
-    view = photos.centre_view(encoded(image), 112)
+    view = photos.centre_view(encoded(image), (112, 112), 128)
     resized = np.asarray(Image.fromarray(image).resize((192, 128), Image.Resampling.BILINEAR))
     assert np.array_equal(view, resized[8:120, 40:152])

@@ -204,6 +204,7 @@ def _header_cases() -> Iterator[Case]:
         ("input.width", 1e30, "'width'"),
         ("input.height", 63, "at least one"),
         ("input.fixed", ..., "'fixed'"),
+        ("input.resize_px", 128, "needs 'fixed'"),
         ("input.transform", ..., "'transform'"),
         ("input.transform.kind", "whiten", "'kind'"),
         ("input.transform.window_px", 8, "odd"),
@@ -226,6 +227,11 @@ def _header_cases() -> Iterator[Case]:
     ):
         shown = "missing" if value is ... else str(value)[:12].replace(" ", "")
         yield f"{path}={shown}", forge(_set(header, path, value), data), words
+
+    picture, pixels = layout(*picture_model())
+    for resize_px in (0, 8, 65537, 9.0, "256", True, None):
+        hostile = forge(_set(picture, "input.resize_px", resize_px), pixels)
+        yield f"input.resize_px={resize_px}_of_9x7", hostile, "'resize_px'"
 
     halved = {**header["scan"], "total_stride": 4, "block_px": 32, "block_stride_px": 16}
     yield "scan_of_another_stride", forge(_set(header, "scan", halved), data), "product of the strides"
@@ -415,7 +421,8 @@ def _op_cases() -> Iterator[Case]:
         shown = "missing" if value is ... else str(value).replace(" ", "")
         index = int(path.split(".")[0])
         yield f"{where[index + 1]}.{path}={shown}", forge(_set(full, f"graph.{path}", value), data), words
-    yield "rank1_of_any_size", forge(_set(full, "input.fixed", False), data), "input.fixed"
+    any_size = _set(_set(full, "input.resize_px", ...), "input.fixed", False)
+    yield "rank1_of_any_size", forge(any_size, data), "input.fixed"
     for name, key in (("nan_in_knee", "act.knee"), ("nan_in_rows", "rows"), ("nan_in_float_weight", "group.weight")):
         header, tensors = mixed_model()
         tensors[key].reshape(-1)[0] = math.nan

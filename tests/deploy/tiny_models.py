@@ -196,7 +196,8 @@ def mixed_model(seed: int = 0) -> Model:
         "name": "tiny_mixed",
         "planes": 2,
         "classes": ["a", "b", "c"],
-        "input": {"channels": 3, "height": 10, "width": 9, "fixed": True, "transform": {"kind": "center"}},
+        "input": {"channels": 3, "height": 10, "width": 9, "fixed": True, "transform": {"kind": "center"}}
+        | {"resize_px": 12},
         "graph": [entry | {"out": index + 1} for index, entry in enumerate(ops)],
     }
     return header, tensors

@@ -46,19 +46,19 @@ def classify(
 
 
 def classify_file(model: Model, path: Path, top: int) -> dict[str, Any]:
-    """Top classes of one picture, resized bilinearly to the model's size when that is fixed."""
+    """Top classes of one picture, brought to the model's size when that is fixed."""
     import numpy as np
-    from PIL import Image
 
+    from aoienet.data import transform
     from aoienet.scan.sources import open_source
 
     entry = model.header["input"]
     with open_source(path, _common.channels_of(model)) as source:
         pixels, notes = source.read(0, source.height), list(source.notes)
-    size = (int(entry["width"]), int(entry["height"]))
-    if entry.get("fixed", False) and (pixels.shape[1], pixels.shape[0]) != size:
-        notes.append(f"resized from {pixels.shape[1]}x{pixels.shape[0]} to {size[0]}x{size[1]}")
-        pixels = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
+    stored, pixels = pixels.shape, transform.fit(pixels, entry)
+    if pixels.shape != stored:
+        centre = f", its centre with the shorter side at {entry['resize_px']} px" if "resize_px" in entry else ""
+        notes.append(f"resized from {stored[1]}x{stored[0]} to {pixels.shape[1]}x{pixels.shape[0]}{centre}")
     logits = np.asarray(model.run(np.ascontiguousarray(pixels)), np.float64).reshape(-1)
     share = np.exp(logits - logits.max())
     share /= share.sum()

@@ -45,22 +45,30 @@ def evaluate_model(
 
 def subject(model: Model) -> Subject:
     """What evaluation calls: grey or RGB pictures in; colour and size as the file's header asks."""
-    import numpy as np
-    from PIL import Image
+    from functools import partial
 
+    import numpy as np
+
+    from aoienet.data import photos, transform
+    from aoienet.data.datasets import folders
     from aoienet.data.evaluate import Subject
+    from aoienet.data.stores import SUFFIXES
 
     entry = model.header["input"]
-    size = (int(entry["width"]), int(entry["height"]))
+    size, channels = (int(entry["width"]), int(entry["height"])), int(entry["channels"])
 
     def run(image: np.ndarray) -> np.ndarray:
-        if entry.get("fixed", False) and (image.shape[1], image.shape[0]) != size:
-            image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
-        if entry["channels"] == 3 and image.ndim == 2:
+        if channels == 3 and image.ndim == 2:
             image = np.repeat(image[:, :, None], 3, axis=2)
         return np.asarray(model.run(np.ascontiguousarray(image)))
 
-    return Subject(run, tuple(model.header["classes"]), model.header.get("scan"), int(entry["channels"]))
+    def read(path: Path) -> np.ndarray:
+        if "resize_px" in entry and path.suffix.lower() in SUFFIXES:  # decoded as in training, to the last bit
+            return photos.centre_view(path.read_bytes(), size, int(entry["resize_px"]))
+        return transform.fit(folders.read_picture(path, channels)[0], entry)
+
+    classes, scan = tuple(model.header["classes"]), model.header.get("scan")
+    return Subject(run, classes, scan, partial(transform.fit, entry=entry), read)
 
 
 def _finite(value: Any) -> Any:

@@ -18,12 +18,18 @@ Run = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Subject:
-    """The model as evaluation sees it. `run` takes grey pictures; with three channels those of class folders are RGB."""
+    """The model as evaluation sees it.
+
+    run    takes pictures of the model's size, where it has a fixed one
+    fit    brings a grey picture to that size
+    read   reads a picture file of class folders at that size, with the model's colours, as its training did
+    """
 
     run: Run
     classes: tuple[str, ...]
     scan: dict | None = None
-    channels: int = 1
+    fit: Run = lambda image: image
+    read: Callable[[Path], np.ndarray] = lambda path: folders.read_picture(path)[0]
 
 
 def layout(root: Path, classes: Sequence[str]) -> str:
@@ -67,9 +73,8 @@ def familiar(subject: Subject, root: Path, seed: int = 0) -> dict | None:
     return crack_blocks.familiar(parts.train, parts.val, block, stride, around)
 
 
-def _class(subject: Subject, image: np.ndarray) -> int:
+def _class(subject: Subject, logits: np.ndarray) -> int:
     """The class of a whole picture; a scanning model answers `defect` when any block is kept."""
-    logits = subject.run(image)
     if subject.scan is None:
         return int(logits.reshape(-1, logits.shape[-1]).mean(axis=0).argmax())
     scan = subject.scan
@@ -91,7 +96,7 @@ def _neu_cls(subject: Subject, root: Path, split: str, seed: int, tick: Callable
         raise ValueError(f"the model's classes ({', '.join(subject.classes)}) are not those of NEU-CLS")
     predicted = []
     for i in index:
-        predicted.append(_class(subject, data.images_NHW[i]))
+        predicted.append(_class(subject, subject.run(subject.fit(data.images_NHW[i]))))
         tick(len(predicted), len(index))
     truth = data.labels_N[index]
     report = metrics.classification_report(truth, np.array(predicted, np.int64), subject.classes)
@@ -215,11 +220,11 @@ def _folders(subject: Subject, root: Path, split: str, seed: int, tick: Callable
     unreadable: dict[str, str] = {}
     for count, (path, label) in enumerate(files, 1):
         try:
-            image, _ = folders.read_picture(path, subject.channels)
+            image = subject.read(path)
         except Exception as error:  # Pillow raises many kinds on a broken file; one picture must not end the work
             unreadable[path.relative_to(root).as_posix()] = f"{type(error).__name__}: {error}"
         else:
-            predicted.append(_class(subject, image))
+            predicted.append(_class(subject, subject.run(image)))
             truth.append(label)
         tick(count, len(files))
     if not truth:

@@ -12,6 +12,8 @@ import math
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from aoienet.data.transform import centre_of
+
 MOST_PX = 64 * 2**20  # of one picture; the largest of ImageNet has 30 million
 AREA = (0.08, 1.0)  # share of the picture that a random crop covers: Szegedy 2015, arXiv 1409.4842, section 6
 ASPECT = (3 / 4, 4 / 3)
@@ -104,14 +106,14 @@ def lighting(rng: np.random.Generator, image_HWC: np.ndarray, spread: float = 0.
     return np.stack([table[:, c][image_HWC[:, :, c]] for c in range(3)], axis=-1)
 
 
-def centre_view(content: bytes, side_px: int) -> np.ndarray:
-    """Shorter side to 256/224 of side_px, then the centre: u8 [side_px, side_px, 3]. Raises as open_picture."""
+def resize_px(side_px: int) -> int:
+    """The shorter side that a picture is resized to before its centre of side_px is cut."""
+    return round(side_px * RESIZE_TO_SIDE)
+
+
+def centre_view(content: bytes, size_wh: tuple[int, int], short_px: int) -> np.ndarray:
+    """Shorter side to short_px, then the centre: u8 [h, w, 3]. Raises as open_picture."""
     picture = open_picture(content)
-    short = round(side_px * RESIZE_TO_SIDE)
-    width, height = picture.size
-    least = min(width, height)
-    size = (short * width // least, short * height // least)
-    reduce(picture, (least, least), short)
-    picture = to_rgb(picture).resize(size, Image.Resampling.BILINEAR)
-    left, top = round((size[0] - side_px) / 2), round((size[1] - side_px) / 2)
-    return np.asarray(picture.crop((left, top, left + side_px, top + side_px)))
+    stored = picture.size
+    reduce(picture, (min(stored), min(stored)), short_px)
+    return np.asarray(centre_of(to_rgb(picture), stored, size_wh, short_px))

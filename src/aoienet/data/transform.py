@@ -1,8 +1,12 @@
-"""Input transforms in NumPy, exactly as docs/format.md (Input) writes them."""
+"""Sizes and input transforms of pictures, exactly as docs/format.md (Input) writes them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+from PIL import Image
 
 
 def to_grey(image: np.ndarray) -> np.ndarray:
@@ -17,6 +21,31 @@ def to_grey(image: np.ndarray) -> np.ndarray:
         return image[:, :, 0]
     r, g, b = (image[:, :, c].astype(np.uint32) for c in range(3))
     return ((19595 * r + 38470 * g + 7471 * b + 32768) >> 16).astype(np.uint8)
+
+
+def centre_of(picture: Image.Image, stored_wh: tuple[int, int], size_wh: tuple[int, int], short_px: int) -> Image.Image:
+    """Shorter side to short_px, proportions kept, then the middle of size_wh.
+
+    Args      stored_wh: the size that the proportions are taken from, where `picture` was decoded at a smaller one.
+    """
+    least = min(stored_wh)
+    whole = [short_px * side // least for side in stored_wh]
+    left, top = (round((side - wanted) / 2) for side, wanted in zip(whole, size_wh, strict=True))
+    resized = picture.resize((whole[0], whole[1]), Image.Resampling.BILINEAR)
+    return resized.crop((left, top, left + size_wh[0], top + size_wh[1]))
+
+
+def fit(image: np.ndarray, entry: Mapping[str, Any]) -> np.ndarray:
+    """An 8-bit HW or HWC picture of any size as `input` of a model file's header takes it."""
+    size = (int(entry["width"]), int(entry["height"]))
+    if not entry["fixed"]:
+        return image
+    if "resize_px" in entry:
+        picture = Image.fromarray(image)
+        return np.asarray(centre_of(picture, picture.size, size, int(entry["resize_px"])))
+    if (image.shape[1], image.shape[0]) == size:
+        return image
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
 
 
 def box_sums(values_HW: np.ndarray, window_px: int) -> np.ndarray:

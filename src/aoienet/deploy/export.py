@@ -407,7 +407,7 @@ def graph_of(net: BinaryNet) -> GraphWriter:
 
 
 def header_of(net: BinaryNet, g: GraphWriter, name: str, classes: list[str], transform: dict[str, Any],
-              scan: dict[str, Any] | None, meta: dict[str, Any]) -> dict[str, Any]:  # fmt: skip
+              scan: dict[str, Any] | None, meta: dict[str, Any], resize_px: int | None = None) -> dict[str, Any]:  # fmt: skip
     """The header without its tensor table, which the writer fills in."""
     spec = net.spec
     h, w = spec.input_hw
@@ -420,6 +420,8 @@ def header_of(net: BinaryNet, g: GraphWriter, name: str, classes: list[str], tra
         "graph": [op.entry for op in g.ops],
         "meta": meta,
     }
+    if resize_px is not None:
+        header["input"]["resize_px"] = resize_px
     return header if scan is None else header | {"scan": scan}
 
 
@@ -430,7 +432,7 @@ def halo_px(net: BinaryNet, window_px: int, block_stride_px: int) -> int:
 
 
 def pack(net: BinaryNet, info: dict[str, Any], name: str) -> tuple[dict[str, Any], dict[str, Array]]:
-    """(header, tensors) of a trained run; `info` as train.load_run gives it (classes, transform, scan, recipe, result)."""
+    """(header, tensors) of a trained run; `info` as train.load_run gives it (classes, transform, resize_px, scan, recipe, result)."""
     g = graph_of(net)
     scan, result = info["scan"], dict(info["result"])
     meta = {"network": info["model_name"], "recipe": info["recipe"], "result": result}
@@ -439,4 +441,4 @@ def pack(net: BinaryNet, info: dict[str, Any], name: str) -> tuple[dict[str, Any
         halo = halo_px(net, info["transform"]["window_px"], scan["block_stride_px"])
         # a tile must hold what the statistics of a block are taken from, even where the network sees less
         scan = scan | {"halo_px": max(halo, meta.get("familiar", {}).get("around_px", 0))}
-    return header_of(net, g, name, info["classes"], info["transform"], scan, meta), g.tensors
+    return header_of(net, g, name, info["classes"], info["transform"], scan, meta, info.get("resize_px")), g.tensors

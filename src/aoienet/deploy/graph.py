@@ -76,6 +76,10 @@ def _check_input(table: Any) -> Value:
     width = integer(table, "width", 1, MAX_SIDE, "input")
     if type(table.get("fixed")) is not bool:
         refuse("input: 'fixed' is true or false", repr(table.get("fixed")))
+    if "resize_px" in table:
+        integer(table, "resize_px", max(height, width), MAX_SIDE, "input")
+        if not table["fixed"]:
+            refuse("input: 'resize_px' needs 'fixed': true", "false")
     transform = table.get("transform")
     if not isinstance(transform, dict):
         refuse("input: 'transform' is a JSON object", type(transform).__name__)

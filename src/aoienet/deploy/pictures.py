@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from aoienet.data import transform
+
 ENDINGS = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
 
 
@@ -25,10 +27,11 @@ def generated(height: int, width: int, channels: int, seed: int) -> np.ndarray:
     return image[..., 0] if channels == 1 else image
 
 
-def loaded(path: Path, height: int, width: int, channels: int) -> np.ndarray:
+def loaded(path: Path, size: dict[str, Any]) -> np.ndarray:
+    """At the size of `input`, which also a model that takes any size is compared at."""
     with Image.open(path) as image:
-        mode = "L" if channels == 1 else "RGB"
-        return np.asarray(image.convert(mode).resize((width, height), Image.Resampling.BILINEAR))
+        pixels = np.asarray(image.convert("L" if size["channels"] == 1 else "RGB"))
+    return transform.fit(pixels, {**size, "fixed": True})
 
 
 def pictures(header: dict[str, Any], blocks: int, folder: Path | None = None) -> Iterator[np.ndarray]:
@@ -45,6 +48,6 @@ def pictures(header: dict[str, Any], blocks: int, folder: Path | None = None) ->
         raise ValueError(f"the folder must hold pictures ({', '.join(sorted(ENDINGS))}); received {folder}.")
     for i in range(count):
         if i < len(files):
-            yield loaded(files[i], height, width, channels)
+            yield loaded(files[i], size)
         else:
             yield generated(height, width, channels, seed=i)

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from aoienet.data import photos
 from aoienet.models import CELL_FIELDS, segment, spec_of
 from aoienet.models.net import BinaryNet
 from aoienet.models.spec import Block, Head, NetSpec, Stem
@@ -76,3 +77,8 @@ def transform(recipe: Recipe) -> dict:
     if recipe.input.kind == "pixels" and recipe.model not in segment.NAMES:
         return {"kind": spec(recipe).pixels}
     return asdict(recipe.input)
+
+
+def resize_px(recipe: Recipe) -> int | None:
+    """`resize_px` of the model file (docs/format.md, Input): photographs are validated on their centre; None: on the whole."""
+    return photos.resize_px(spec(recipe).input_hw[0]) if recipe.data.set == "imagenet" else None

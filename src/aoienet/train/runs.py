@@ -221,7 +221,7 @@ def state_digest(state: dict) -> str:
 
 
 def load_run(run: str | Path) -> tuple[torch.nn.Module, dict]:
-    """The network of a run in eval mode, and {recipe, result, transform, scan, classes, input, state}."""
+    """The network of a run in eval mode, and {recipe, result, transform, resize_px, scan, classes, model_name, epochs_done}."""
     run = Path(run)
     checkpoint = read_checkpoint(run)
     recipe = recipe_from(checkpoint["recipe"])
@@ -243,6 +243,7 @@ def load_run(run: str | Path) -> tuple[torch.nn.Module, dict]:
         "recipe": recipe_dict(recipe),
         "result": result,
         "transform": networks.transform(recipe),
+        "resize_px": networks.resize_px(recipe),
         "scan": scan,
         "classes": list(recipe.classes),
         "model_name": recipe.model,

@@ -100,7 +100,7 @@ class ImageNetTask:
         return photos.random_view(rng, content, self.side_px, area, augment.flips, augment.lighting)
 
     def _still_view(self, i: int, content: bytes) -> np.ndarray:
-        return photos.centre_view(content, self.side_px)
+        return photos.centre_view(content, (self.side_px, self.side_px), photos.resize_px(self.side_px))
 
     def _batches(self, part: str, view: Callable[[int, bytes], np.ndarray], plan: list[np.ndarray]) -> Iterator[Batch]:
         """Memory of a process, at most: 4 of its batches in 8 bits and, in each thread, a decoded picture and its copy."""
