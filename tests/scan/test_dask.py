@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.scan import toy_cascade as toy
 
-pytest.importorskip("distributed", reason="needs aoienet[dask]")
+pytest.importorskip("distributed", reason='Dask is missing: pip install ".[dask]"')
 ROOT = Path(__file__).resolve().parents[2]
 
 

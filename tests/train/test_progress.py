@@ -173,7 +173,7 @@ def test_tensorboard_has_every_number(run, tmp_path):
 
 def test_without_tensorboard_the_error_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "tensorboard", None)
-    with pytest.raises(ModuleNotFoundError, match=r"aoienet\[tensorboard\]"):
+    with pytest.raises(ModuleNotFoundError, match=r'is missing; next: pip install "\.\[tensorboard\]" in your clone'):
         Board(tmp_path)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aoienet.cli import _common
+from aoienet.extras import install
 
 if TYPE_CHECKING:
     from aoienet.report.finish import Options
@@ -119,7 +120,7 @@ def opened(request: Request) -> tuple[Request, Stages]:
     try:
         importlib.import_module("aoienet.engine")
     except ImportError as error:
-        _common.fail(f"the compiled runtime is missing ({error}); build it with: pip install .")
+        _common.fail(f"the compiled runtime is missing ({error}); {install()}")
     with _common.wrong_use_is_exit_1(ValueError, RuntimeError, OSError):
         stages = open_stages(request)
     second = "" if stages.segmenter is None else stages.segmenter.sha256

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from aoienet.extras import install
+
 if TYPE_CHECKING:
     from aoienet.engine import Model
 
@@ -32,6 +34,14 @@ def own_command(*without: str) -> str:
     )
 
 
+def needs_training_side(what: str, error: ModuleNotFoundError) -> NoReturn:
+    """A module of the training side is missing; one of ours is a fault, and stays one."""
+    package = (error.name or "aoienet").split(".")[0]
+    if package == "aoienet":
+        raise error
+    fail(f"{what} needs PyTorch and what belongs to it ({package} is missing); {install('train')}")
+
+
 @contextlib.contextmanager
 def wrong_use_is_exit_1(*kinds: type[Exception]) -> Iterator[None]:
     """Errors of these kinds become one line and exit code 1."""
@@ -50,7 +60,7 @@ def open_model(name: str) -> Model:
     try:
         from aoienet.engine import Model
     except ImportError as error:
-        fail(f"the compiled runtime is missing ({error}); build it with: pip install .")
+        fail(f"the compiled runtime is missing ({error}); {install()}")
     with wrong_use_is_exit_1(ValueError, RuntimeError, OSError):
         return Model.open(path)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aoienet.cli._common import fail, own_command, print_table
+from aoienet.cli._common import fail, needs_training_side, own_command, print_table
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +40,7 @@ def ablate(
         from aoienet.train import recipes, runs
         from aoienet.train.presets import PRESETS
     except ModuleNotFoundError as error:
-        fail(f'ablate needs PyTorch ({error.name} is missing): pip install "aoienet[train]"')
+        needs_training_side("ablate", error)
     if threads:
         torch.set_num_threads(threads)
     command = own_command()

@@ -61,7 +61,7 @@ def measure(name: str, chw: tuple[int, int, int] | None = None) -> Cost:
         from aoienet.deploy.cost import add_packed_size, cost_of
         from aoienet.models import create_model
     except ModuleNotFoundError as error:
-        _common.fail(f'the zoo needs PyTorch ({error.name} is missing): pip install "aoienet[train]"')
+        _common.needs_training_side("the zoo", error)
     net = create_model(name) if chw is None else create_model(name, in_channels=chw[0], input_hw=chw[1:])
     return add_packed_size(cost_of(net), net)
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from aoienet.cli import _common
+from aoienet.extras import install
 
 PROBE = "from aoienet.cli import doctor; doctor.probe({name!r})"
 
@@ -72,7 +73,7 @@ def runtime() -> dict[str, Any]:
             "cpu_features": _plain(engine.cpu_features()),
         }
     except Exception as error:  # the doctor reports what a user would only see as a crash
-        return {"ok": False, "error": f"{type(error).__name__}: {error}", "next": "pip install ."}
+        return {"ok": False, "error": f"{type(error).__name__}: {error}", "next": install()}
 
 
 def readers() -> list[dict[str, Any]]:
@@ -161,7 +162,7 @@ def _show(document: dict[str, Any]) -> None:
             f"cpu        {', '.join(k for k, v in features.items() if v) if isinstance(features, dict) else features}"
         )
     else:
-        print(f"kernel     missing: {r['error']}; next: {r['next']}")
+        print(f"kernel     missing: {r['error']}; {r['next']}")
     print(
         "readers    "
         + ", ".join(f"{x['reader']} {'ok' if x['ok'] else 'FAILED ' + x.get('error', '')}" for x in document["readers"])

@@ -53,7 +53,7 @@ def show_costs(pattern: str, as_json: bool) -> None:
     try:
         rows = table(pattern)
     except ModuleNotFoundError as error:
-        _common.fail(f'the zoo needs PyTorch ({error.name} is missing): pip install "aoienet[train]"')
+        _common.needs_training_side("the zoo", error)
     if as_json:
         print(json.dumps({"networks": rows}, indent=2))
         return
@@ -90,7 +90,7 @@ def show_cards(pattern: str, as_json: bool) -> None:
     try:
         from aoienet.models import card, list_models
     except ModuleNotFoundError as error:
-        _common.fail(f'the zoo needs PyTorch ({error.name} is missing): pip install "aoienet[train]"')
+        _common.needs_training_side("the zoo", error)
     pages = {name: card(name) for name in list_models(pattern)}
     if not pages:
         _common.fail(f"no network of the zoo matches '{pattern}'; known: {', '.join(list_models())}")

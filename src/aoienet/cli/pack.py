@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from aoienet import files
-from aoienet.cli._common import fail, wrong_use_is_exit_1
+from aoienet.cli._common import fail, needs_training_side, wrong_use_is_exit_1
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +31,7 @@ def pack(
         from aoienet.models.segment import NAMES
         from aoienet.train import load_run
     except ModuleNotFoundError as error:
-        fail(f'pack needs PyTorch ({error.name} is missing): pip install "aoienet[train]"')
+        needs_training_side("pack", error)
     with wrong_use_is_exit_1(ValueError, OSError):
         net, info = load_run(run)
     name = name or out.stem

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aoienet.cli._common import own_command
+from aoienet.cli._common import needs_training_side, own_command
 
 if TYPE_CHECKING:
     from aoienet.train.recipes import Recipe
@@ -42,10 +42,7 @@ def train(
         from aoienet.train import loop, ranks
         from aoienet.train.board import Board
     except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        typer.echo('error: training needs PyTorch: pip install "aoienet[train]"', err=True)
-        raise typer.Exit(1) from None
+        needs_training_side("train", error)
     if threads:
         torch.set_num_threads(threads)
     words = list(override or []) + ([f"seed={seed}"] if seed is not None else [])

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aoienet.cli._common import fail, open_model
+from aoienet.cli._common import fail, needs_training_side, open_model
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +30,7 @@ def verify(
         from aoienet.deploy import pictures, verify
         from aoienet.train import load_run
     except ModuleNotFoundError as error:
-        fail(f'verify needs PyTorch ({error.name} is missing): pip install "aoienet[train]"')
+        needs_training_side("verify", error)
     packed = open_model(model)
     try:
         net, _ = load_run(run)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from aoienet.extras import install
 from aoienet.measure.scale import PixelSize, ScaleError
 
 MODULES = {"AprilTag 36h11": 8, "ArUco 4x4_50": 6}  # modules of a side, black border included
@@ -79,7 +80,7 @@ def opencv() -> Any:
     try:
         import cv2
     except ImportError:
-        raise ScaleError('a marker is found by OpenCV, which is not installed; next: pip install ".[marker]"') from None
+        raise ScaleError(f"a marker is found by OpenCV, which is not installed; {install('marker')}") from None
     return cv2
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from aoienet.extras import install
+
 
 class Board:
     """Called with every row of the metrics; writes OUT/tensorboard. A resumed run writes its epochs over what it had written.
@@ -16,7 +18,7 @@ class Board:
         try:
             import tensorboard  # noqa: F401
         except ModuleNotFoundError as error:
-            text = 'TensorBoard is missing: pip install "aoienet[tensorboard]", or train without --tensorboard'
+            text = f"TensorBoard is missing; {install('tensorboard')}, or train without --tensorboard"
             raise ModuleNotFoundError(text, name=error.name) from error
         self.folder = Path(out) / "tensorboard"
         self.writer: Any = None

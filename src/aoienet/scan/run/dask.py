@@ -8,6 +8,7 @@ import pickle
 import threading
 from typing import Any
 
+from aoienet.extras import install
 from aoienet.scan.batch import Batch
 from aoienet.scan.cascade import Stages
 from aoienet.scan.work import Outcome, Plan, Task, Worker
@@ -72,7 +73,7 @@ def _client(address: str) -> Any:
     try:
         from distributed import Client
     except ImportError:
-        raise ClusterError("--dask needs Dask; next: pip install dask distributed") from None
+        raise ClusterError(f"--dask needs Dask, which is not installed; {install('dask')}") from None
     try:
         client = Client(address, timeout=10)
     except (OSError, ValueError) as error:

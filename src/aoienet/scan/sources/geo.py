@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from aoienet.extras import install
+
 SCALE, TIEPOINT, TRANSFORM, KEYS, DOUBLES, TEXT = 33550, 33922, 34264, 34735, 34736, 34737
 FIELD_TYPE = {KEYS: "H", TEXT: "s"}  # the others are doubles
 MODEL, RASTER, GEOGRAPHIC, PROJECTED, LINEAR = 1024, 1025, 2048, 3072, 3076  # keys
@@ -185,7 +187,8 @@ def _crs(epsg: int) -> Any:
     try:
         import pyproj
     except ImportError:
-        raise GeoError(f"EPSG:{epsg} needs pyproj to become longitude and latitude; next: pip install pyproj") from None
+        text = f"EPSG:{epsg} needs pyproj to become longitude and latitude, which is not installed; {install('geo')}"
+        raise GeoError(text) from None
     try:
         return pyproj.CRS.from_epsg(epsg)
     except pyproj.exceptions.CRSError:
