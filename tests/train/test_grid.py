@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import shutil
 from itertools import count
 
 import numpy as np
@@ -123,6 +124,28 @@ def test_a_stopped_study_goes_on_and_a_row_that_diverges_is_told(root, tmp_path,
     answer = ablate(root, tmp_path / "none", *words)  # of which no row was ever finished
     assert answer.exit_code == 2 and [line["n"] for line in json.loads(answer.stdout)["table"]] == [0, 0]
     assert "| optim.lr=0.001 |  |  | 0 |" in (tmp_path / "none" / "table.md").read_text()
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_runs_of_other_pictures_are_not_mixed_into_a_study_and_moved_ones_are_the_same(root, tmp_path, finished):
+    words = ("-g", "optim.lr=0.001|0.002", "--seeds", "1")
+    assert ablate(root, tmp_path / "study", *words).exit_code == 0
+    table = (tmp_path / "study" / "table.csv").read_bytes()
+    if not finished:  # with a checkpoint alone it would go on, and the rows after it are not begun
+        (tmp_path / "study" / "optim.lr=0.001" / "seed-0" / "result.json").unlink()
+        shutil.rmtree(tmp_path / "study" / "optim.lr=0.002")
+    shutil.copytree(root, tmp_path / "moved")
+    shutil.copytree(root, tmp_path / "other")
+    first = sorted((tmp_path / "other").rglob("*.png"))[0]
+    Image.fromarray(255 - np.asarray(Image.open(first))).save(first)
+    refused = ablate(tmp_path / "other", tmp_path / "study", *words)
+    assert refused.exit_code == 1 and "the runs of a study have the same data" in refused.stderr
+    assert "optim.lr=0.001/seed-0 had others than --data" in refused.stderr and "another --out" in refused.stderr
+    assert (tmp_path / "study" / "table.csv").read_bytes() == table
+    assert (tmp_path / "study" / "optim.lr=0.002").exists() == finished
+    answer = ablate(tmp_path / "moved", tmp_path / "study", *words)
+    assert answer.exit_code == 0, answer.output
+    assert (tmp_path / "study" / "table.csv").read_bytes() == table
 
 
 @pytest.mark.parametrize(

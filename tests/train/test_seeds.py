@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from aoienet.cli import app
 from aoienet.train import recipes
 from aoienet.train.seeds import Launcher, summary, values
+from aoienet.train.tasks import open_task
 
 # a "training" that notes when it runs, and ends, fails or waits as its seed says
 PROGRAM = """
@@ -119,6 +120,31 @@ def test_finished_seeds_of_another_recipe_are_no_result(tmp_path):
     result = CliRunner().invoke(app, [*command, "epochs=4"])
     assert result.exit_code == 1 and "seed-1/result.json: another recipe" in result.stderr
     assert "epochs: 3 before, 4 now" in result.stderr and [p.name for p in tmp_path.iterdir()] == ["seed-1"]
+
+
+@pytest.mark.parametrize("file", ["result.json", "recipe.json"])
+def test_seeds_of_other_pictures_are_refused_before_anything_starts(tmp_path, file):
+    """Finished or begun: the other seeds would be trained on other pictures, and all of them stand in one line."""
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(5):
+            picture = Image.fromarray(rng.integers(0, 256, (20, 20), dtype=np.uint8))
+            picture.save(tmp_path / "data" / name / f"{i}.png")
+    made = recipes.get("folder", ["seed=0"])
+    folder = tmp_path / "out" / "seed-0"
+    folder.mkdir(parents=True)
+    said = {"recipe": recipes.recipe_dict(made) | {"classes": ["a", "b"]}, "data_hash": "0" * 64, "split": "of others"}
+    (folder / file).write_text(json.dumps(said | {"accuracy": 0.5}))
+    (folder / "checkpoint.pt").touch()
+    command = ["seeds", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "out"), "--recipe", "folder"]
+    result = CliRunner().invoke(app, [*command, "--seeds", "2"])
+    assert result.exit_code == 1 and "before: of others, hash 000000000000; now: " in result.stderr
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["seed-0"]
+    said["data_hash"] = open_task(made, tmp_path / "data").data_hash
+    (folder / "result.json").write_text(json.dumps(said | {"accuracy": 0.5}))
+    again = CliRunner().invoke(app, [*command, "--seeds", "1", "--json"])
+    assert again.exit_code == 0 and json.loads(again.stdout)["mean"] == 0.5, again.stderr
 
 
 @pytest.mark.slow

@@ -29,12 +29,17 @@ def seeds(
     """Train a recipe with several seeds; call it again to go on. Prints mean and standard deviation over the seeds."""
     from aoienet.cli._common import fail, print_table
     from aoienet.train import recipes
-    from aoienet.train.seeds import Launcher, stored_result, summary, values
+    from aoienet.train.seeds import Launcher, stored_run, summary, values
 
     try:
         made = recipes.get(recipe, list(override or []))  # wrong words are found before anything starts
-        for seed in range(count):
-            stored_result(recipes.override(made, [f"seed={seed}"]), out / f"seed-{seed}")  # and runs of another recipe
+        each = [(out / f"seed-{seed}", recipes.override(made, [f"seed={seed}"])) for seed in range(count)]
+        stored = [(folder, one, stored_run(one, folder)) for folder, one in each]  # and runs of another recipe
+        begun = [(folder, one, said) for folder, one, said in stored if said is not None]
+        if begun:  # PyTorch is loaded for these alone
+            from aoienet.train.tasks import check_same_data
+
+            check_same_data(begun, data)
         words = ["--recipe", recipe, "--data", str(data), "--threads", str(threads)]
         words += [word for item in override or [] for word in ("-o", item)]
         launcher = Launcher(words, out, at_once, lambda text: print(text, file=sys.stderr, flush=True))

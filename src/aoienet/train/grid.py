@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -15,7 +15,8 @@ import numpy as np
 
 from aoienet.train import loop, runs
 from aoienet.train.recipes import Recipe, override
-from aoienet.train.seeds import stored_result
+from aoienet.train.seeds import stored_result, stored_run
+from aoienet.train.tasks import check_same_data
 
 Say = Callable[[str], None]
 
@@ -141,6 +142,15 @@ class Study:
         ]
 
 
+def begun(study: Study, out: Path) -> Iterator[tuple[Path, Recipe, dict]]:
+    """Run folder, recipe, and what it says of itself, of every run that is there. Raises ValueError: one of another recipe."""
+    for seed, row in product(study.seeds, study.rows):
+        recipe, folder = study.recipe(row, seed), out / row.folder() / f"seed-{seed}"
+        said = stored_run(recipe, folder)
+        if said is not None:
+            yield folder, recipe, said
+
+
 def carry_out(study: Study, data: Path, out: Path, command: str, say: Say) -> tuple[list[dict], list[str]]:
     """(table, failures); the table is written after every run, so that a kill costs no more than the run it hits.
 
@@ -152,6 +162,7 @@ def carry_out(study: Study, data: Path, out: Path, command: str, say: Say) -> tu
     names = [row.folder() for row in study.rows]
     if len(set(names)) < len(names):
         raise ValueError(f"rows need different names; received {names}")
+    check_same_data(begun(study, out), data)
     found: dict[str, dict[int, float]] = {}
     failures: list[str] = []
     table: list[dict] = []

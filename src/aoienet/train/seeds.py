@@ -91,18 +91,26 @@ class Launcher:
             log.close()
 
 
-def stored_result(recipe: Recipe, out: Path) -> dict | None:
-    """The result of a finished run of this recipe; None when it is not finished. Raises ValueError: the run is another one."""
+def stored_run(recipe: Recipe, out: Path) -> dict | None:
+    """What a run of this recipe says of itself: result.json when it is finished, recipe.json when it has a checkpoint to go on from;
+    None when there is neither. Raises ValueError: the run is another one."""
     path = out / "result.json"
     if not path.is_file():
-        return None
-    result = json.loads(path.read_text(encoding="utf-8"))
-    stored = recipe_from(result["recipe"])
+        path = out / "recipe.json"
+        if not path.is_file() or not (out / "checkpoint.pt").is_file():
+            return None
+    said = json.loads(path.read_text(encoding="utf-8"))
+    stored = recipe_from(said["recipe"])
     try:
         same_recipe(stored, recipe if recipe.classes else replace(recipe, classes=stored.classes))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    return dict(result)
+    return dict(said)
+
+
+def stored_result(recipe: Recipe, out: Path) -> dict | None:
+    """The result of a finished run of this recipe; None when it is not finished. Raises as stored_run."""
+    return stored_run(recipe, out) if (out / "result.json").is_file() else None
 
 
 def values(out: Path, seeds: Sequence[int], measure: str) -> dict[int, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -62,6 +63,26 @@ def open_task(recipe: Recipe, root: Path) -> Task:
     module = importlib.import_module(f"{__name__}.{recipe.data.set}")
     refuse_unread(recipe, module.READS)
     return module.open_task(recipe, root)
+
+
+def check_same_data(begun: Iterable[tuple[Path, Recipe, dict]], root: Path) -> None:
+    """Raises ValueError where a run of a study had other pictures or another split than it would have from `root`, wherever they lay.
+
+    Args      begun: run folder, recipe, and what the run says of itself (seeds.stored_run).
+    """
+    here: dict[tuple, tuple[str, str]] = {}
+    for folder, recipe, said in begun:
+        key = (recipe.data, recipe.model, recipe.net.input_px)  # all that a hash may depend on
+        if key not in here:
+            task = open_task(replace(recipe, device="cpu"), root)
+            here[key] = task.data_hash, task.split
+        now, split = here[key]
+        if said["data_hash"] != now:
+            raise ValueError(
+                f"the runs of a study have the same data; {folder} had others than --data {root} gives (before: {said['split']}, "
+                f"hash {said['data_hash'][:12]}; now: {split}, hash {now[:12]}); next: give the --data of that run, wherever it lies "
+                "now, or another --out"
+            )
 
 
 def refuse_unread(recipe: Recipe, reads: Iterable[str]) -> None:
