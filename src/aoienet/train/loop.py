@@ -28,7 +28,7 @@ from aoienet.train.schedule import learning_rate, make_optimiser, phases
 from aoienet.train.show import Bars
 from aoienet.train.state import Run, Sums, begin_epoch, interrupts_wait, other_roundings, restore, save
 from aoienet.train.synchronised import synchronise
-from aoienet.train.tasks import Batch, open_task, still_jobs
+from aoienet.train.tasks import Batch, norm_groups, open_task, still_jobs
 
 DRAW_SECONDS = 60.0  # between two drawings of the curves; the last ones are drawn at the end
 CHECKPOINT_SECONDS = 120.0  # at most this much work is lost, apart from the one after every epoch
@@ -269,7 +269,50 @@ def prepare(recipe: Recipe, root: Path, out: Path, make_net: Callable[[Recipe], 
     optimiser = make_optimiser(net, recipe, phases(recipe)[0])
     joint = ranks.joint(net, recipe.real_weights.epochs > 0 and quantizers_learn(net))
     forward = torch.compile(joint) if recipe.compile else joint
-    return Run(recipe, task, net, optimiser, out, forward, open_teacher(recipe))
+    run = Run(recipe, task, net, optimiser, out, forward, open_teacher(recipe))
+    check_single(run)
+    return run
+
+
+def single_valued(net: torch.nn.Module, x: torch.Tensor) -> str:
+    """The first batch norm that sees one value per channel of a picture, as behind a mean over the map; "" where none does."""
+    found: list[str] = []
+
+    def look(name: str, seen: torch.Tensor) -> None:
+        if seen.shape[2:].numel() == 1:
+            found.append(name)
+
+    norms = [(n, m) for n, m in net.named_modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    hooks = [m.register_forward_pre_hook(lambda m, args, name=n: look(name, args[0])) for n, m in norms]
+    was_training = net.training
+    try:
+        with torch.no_grad():
+            net.eval()(x)
+    finally:
+        net.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return found[0] if found else ""
+
+
+def check_single(run: Run) -> None:
+    """Raises ValueError where a batch norm would see a single value per channel, which has no spread: in the first batch, as `starts`
+    lets none of the later ones be smaller than that of which all have two pictures."""
+    r, parts = run.recipe, norm_groups(run.recipe)
+    steps, batches = epoch_batches(run)
+    if (r.batch >= 2 * parts and steps > 1) or (r.sync_bn and ranks.world() > 1):
+        return
+    x, _ = on_device(run, next(batches))
+    layer = single_valued(run.net, x[:1]) if len(x) == 1 else ""
+    if layer:
+        few = r.batch < 2 * parts
+        received = (
+            f"batch={r.batch}" + (f" in {parts} processes" if parts > 1 else "") if few else "one training picture"
+        )
+        advice = f"-o batch={2 * parts} or more" if few else "more training pictures"
+        raise ValueError(
+            f"batch norm needs two values per channel, and {layer} of {r.model} sees one of each picture; received {received}; next: {advice}"
+        )
 
 
 def train(

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from aoienet.train import networks
+from aoienet.train import networks, ranks
 from aoienet.train.recipes import Augment, Blocks, Data, Input, Pixels, Recipe, flat, hint
 
 Batch = tuple[Any, Any]  # x_NCHW (float32 or 8-bit integers), labels: arrays, or tensors where the device has them
@@ -114,9 +114,16 @@ def still_jobs(task: Task, epoch: int) -> list[Callable[[], Batch]]:
     return still() if still is not None else task.epoch_jobs(epoch)
 
 
-def starts(count: int, size: int) -> list[int]:
-    """Where the batches of an epoch begin; there is no batch of one, which batch norm refuses."""
-    return [i for i in range(0, count, size) if count - i > 1 or i == 0]
+def starts(recipe: Recipe, count: int) -> list[int]:
+    """Where the batches of an epoch of `count` pictures begin. What is left over at the end and would show batch norms a single
+    picture, in one of the processes or, with sync_bn, in all, is left out: another epoch has another order."""
+    least = 2 * norm_groups(recipe)
+    return [i for i in range(0, count, recipe.batch) if i == 0 or count - i >= least or recipe.batch < least]
+
+
+def norm_groups(recipe: Recipe) -> int:
+    """Into how many parts a joint batch falls for batch norms."""
+    return 1 if recipe.sync_bn else ranks.world()
 
 
 def predict(net: torch.nn.Module, x_NCHW: np.ndarray, batch: int = 32) -> np.ndarray:

@@ -58,7 +58,7 @@ class Cifar10Task:
     def epoch_jobs(self, epoch: int) -> list[Callable[[], Batch]]:
         order = np.random.default_rng([self.recipe.seed, epoch]).permutation(self.count["train"])
         size = self.recipe.batch
-        return [partial(self._batch, epoch, i, order[i : i + size]) for i in starts(len(order), size)]
+        return [partial(self._batch, epoch, i, order[i : i + size]) for i in starts(self.recipe, len(order))]
 
     def _still(self, index: np.ndarray) -> Batch:
         return self._input(self.data.images["train"][index]), self.data.labels["train"][index]
@@ -66,7 +66,7 @@ class Cifar10Task:
     def still_jobs(self) -> list[Callable[[], Batch]]:
         order = np.random.default_rng(self.recipe.seed).permutation(self.count["train"])
         size = self.recipe.batch
-        return [partial(self._still, order[i : i + size]) for i in starts(len(order), size)]
+        return [partial(self._still, order[i : i + size]) for i in starts(self.recipe, len(order))]
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)

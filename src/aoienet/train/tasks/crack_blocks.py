@@ -83,7 +83,7 @@ class CrackBlocksTask:
 
     def epoch_jobs(self, epoch: int) -> list[Callable[[], Batch]]:
         order, size = self.epoch_order(epoch), self.recipe.batch
-        return [partial(self._batch, epoch, i, order[i : i + size]) for i in starts(len(order), size)]
+        return [partial(self._batch, epoch, i, order[i : i + size]) for i in starts(self.recipe, len(order))]
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         if logits.shape[2:] != labels.shape[1:]:

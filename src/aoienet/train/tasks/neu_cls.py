@@ -96,7 +96,7 @@ class NeuClsTask:
     def epoch_jobs(self, epoch: int) -> list[Callable[[], Batch]]:
         order = np.random.default_rng([self.recipe.seed, epoch]).permutation(self.parts["train"])
         size = self.recipe.batch
-        return [partial(self._batch, epoch, order[i : i + size]) for i in starts(len(order), size)]
+        return [partial(self._batch, epoch, order[i : i + size]) for i in starts(self.recipe, len(order))]
 
     def _still(self, index: np.ndarray) -> Batch:
         return self._input(self.data.images_NHW[index]), self.data.labels_N[index]
@@ -104,7 +104,7 @@ class NeuClsTask:
     def still_jobs(self) -> list[Callable[[], Batch]]:
         order = np.random.default_rng(self.recipe.seed).permutation(self.parts["train"])
         size = self.recipe.batch
-        return [partial(self._still, order[i : i + size]) for i in starts(len(order), size)]
+        return [partial(self._still, order[i : i + size]) for i in starts(self.recipe, len(order))]
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)

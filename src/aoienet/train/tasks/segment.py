@@ -19,7 +19,7 @@ from aoienet.models.segment import NAMES
 from aoienet.models.segment.light import transformed
 from aoienet.train.pictures import epoch_order, limited
 from aoienet.train.recipes import Recipe
-from aoienet.train.tasks import Batch, predict
+from aoienet.train.tasks import Batch, predict, starts
 
 READS = (
     *("data.split", "data.val_fraction", "input.kind", "input.window_px", "input.eps_levels", "input.scale"),
@@ -106,7 +106,7 @@ class SegmentTask:
 
     def epoch_jobs(self, epoch: int) -> list[Callable[[], Batch]]:
         order, size = self.epoch_order(epoch), self.recipe.batch
-        return [partial(self._batch, epoch, i, order[i : i + size]) for i in range(0, len(order), size)]
+        return [partial(self._batch, epoch, i, order[i : i + size]) for i in starts(self.recipe, len(order))]
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Sums over the whole batch, so that a crop without cracks has a meaning too."""
