@@ -39,6 +39,8 @@ def evaluate_model(
     typer.echo(json.dumps(_finite(report)) if as_json else _text(report))
     for name, reason in report.get("unreadable", {}).items():
         typer.echo(f"left out: {name}: {reason}", err=True)
+    if report.get("other_folders"):
+        typer.echo(f"left out: {', '.join(report['other_folders'])}: no class of the model", err=True)
     if report.get("unreadable"):
         raise typer.Exit(2)
 

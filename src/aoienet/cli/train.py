@@ -87,4 +87,8 @@ def chosen(name: str | None, config: Path | None, words: list[str]) -> Recipe:
         return recipes.get(name, words)
     if config is not None and name is None:
         return recipes.override(recipes.read_toml(config), words)
+    if name is not None and config is not None:
+        raise ValueError(
+            f"a run has one recipe; received both --recipe {name} and --config {config}; next: leave one out"
+        )
     raise ValueError(f"give --recipe NAME (known: {', '.join(recipes.names())}) or --config FILE")

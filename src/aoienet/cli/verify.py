@@ -18,8 +18,10 @@ def register(app: typer.Typer) -> None:
 def verify(
     model: Annotated[str, typer.Argument(help="Packed file or shipped name.")],
     run: Annotated[Path, typer.Argument(help="The run that it was packed from.")],
-    blocks: Annotated[int, typer.Option(help="Decisions to compare, at least.")] = 10_000,
-    full: Annotated[int, typer.Option(help="Pictures on which float layers and the free run are compared too.")] = 24,
+    blocks: Annotated[int, typer.Option(help="Decisions to compare, at least.", min=1)] = 10_000,
+    full: Annotated[
+        int, typer.Option(help="Pictures on which float layers and the free run are compared too.", min=1)
+    ] = 24,
     images: Annotated[Path | None, typer.Option(help="Folder of pictures; else generated surfaces.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:

@@ -231,4 +231,8 @@ def _folders(subject: Subject, root: Path, split: str, seed: int, tick: Callable
         raise ValueError(f"no picture in {root} can be read, the first is {next(iter(unreadable.items()))}")
     report = metrics.classification_report(np.array(truth), np.array(predicted), subject.classes)
     report["split"] = f"all {len(truth)} pictures of the class folders"
+    others = [
+        f.name for f in sorted(root.iterdir()) if f.is_dir() and f.name not in subject.classes and f.name[0] != "."
+    ]
+    report["other_folders"] = others
     return report | {"unreadable": unreadable}

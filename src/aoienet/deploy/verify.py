@@ -90,13 +90,21 @@ class Reference:
 
     def __init__(self, net: BinaryNet, header: dict[str, Any]):
         self.net = deepcopy(net).double().eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        self.ops = export.graph_of(net).ops
+        graph = export.graph_of(net)
+        self.ops = graph.ops
         shape = [(op["op"], op["in"], op["out"]) for op in header["graph"]]
         own = [(op.entry["op"], op.entry["in"], op.entry["out"]) for op in self.ops]
         if shape != own:
             raise ValueError(
                 f"the file holds another network than the run: {len(shape)} ops, the run gives {len(own)}; "
                 "pack the run again."
+            )
+        sizes = {name: tuple(t["shape"]) for name, t in header.get("tensors", {}).items()}
+        other = [name for name, t in graph.tensors.items() if sizes and sizes.get(name) != t.shape]
+        if other:
+            raise ValueError(
+                f"the file holds another network than the run: {other[0]} is {sizes.get(other[0])}, the run gives "
+                f"{graph.tensors[other[0]].shape}; pack the run again, or name the run that it was packed from."
             )
 
     def compare(self, reports: list[LayerReport], values: Trace, planes_only: bool) -> int:

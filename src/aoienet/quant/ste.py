@@ -110,7 +110,10 @@ def surrogate(text: str) -> Slope:
     slope = SURROGATES[name]
     if not number:
         return slope
-    width = float(number)
+    try:
+        width = float(number)
+    except ValueError:
+        raise ValueError(f"the half-width of a surrogate is a number, as in clip:1.3; received '{text}'.") from None
     if not width > 0:
         raise ValueError(f"the half-width of a surrogate is above 0; received '{text}'.")
     return lambda u, progress=0.0: slope(u / width, progress)

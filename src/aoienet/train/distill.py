@@ -37,13 +37,18 @@ def open_teacher(recipe: Recipe) -> Teacher | None:
     """The recipe's teacher on its device; None without one. Raises ValueError: other classes, another input, one logit."""
     if not recipe.distill.teacher:
         return None
-    net, info = runs.load_run(recipe.distill.teacher)
-    theirs = recipe_from(info["recipe"])
     where = f"distill.teacher={recipe.distill.teacher}"
+    try:
+        net, info = runs.load_run(recipe.distill.teacher)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{where}: {error}") from None
+    theirs = recipe_from(info["recipe"])
     if not info["result"]:
         raise ValueError(f"{where} is not finished: train it to the end with --resume")
     if tuple(info["classes"]) != recipe.classes:
-        raise ValueError(f"{where} has the classes {info['classes']}; the student's are {list(recipe.classes)}")
+        raise ValueError(
+            f"{where} has the classes {info['classes']}; the student's are {list(recipe.classes)}; next: train the teacher on the same classes"
+        )
     if recipe.pixels.crop_px:
         raise ValueError(
             f"{where}: a network that answers for pixels has one logit, and no class probabilities to tell"

@@ -355,7 +355,10 @@ def train(
 def read_saved(out: Path, resume: bool) -> dict | None:
     """The checkpoint to go on from; None for a new run. Raises FileExistsError where a new run would write over another's files."""
     if resume:
-        return runs.read_checkpoint(out)
+        try:
+            return runs.read_checkpoint(out)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"--resume: {error}, or train without --resume") from None
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"the run folder must be a folder; received the file {out}; give another --out")
     if (out / "checkpoint.pt").exists():

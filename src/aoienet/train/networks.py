@@ -16,7 +16,12 @@ from aoienet.train.recipes import Recipe
 
 
 def spec(recipe: Recipe) -> NetSpec:
-    """Raises ValueError for an unknown network or part."""
+    """Raises ValueError for an unknown network or part, and for one that answers for pixels, which has no such spec."""
+    if recipe.model in segment.NAMES:
+        raise ValueError(
+            f"{recipe.model} answers for pixels and learns from data.set=segment; received data.set={recipe.data.set}; next: leave "
+            "model as the recipe has it"
+        )
     changes = {key: value for key, value in asdict(recipe.net).items() if value is not None}
     zoo, given = spec_of(recipe.model), {key: changes[key] for key in changes if key in CELL_FIELDS}
     method = spec_of(changes["method"]).cell if "method" in changes else None

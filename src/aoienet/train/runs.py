@@ -147,7 +147,7 @@ def read_checkpoint(out: Path) -> dict:
     path = Path(out) / "checkpoint.pt"
     if not path.is_file():
         raise FileNotFoundError(
-            f"{path} is missing: not a run folder, or no checkpoint was reached; name another folder, or train without --resume"
+            f"{path} is missing: {out} is not a run folder of aoienet train, or no checkpoint was reached; next: name another folder"
         )
     content = path.read_bytes()
     wrong = f"{path} ({len(content):,} bytes) is not a whole checkpoint of aoienet train"

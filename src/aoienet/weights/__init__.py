@@ -26,6 +26,10 @@ def locate(model: str) -> Path:
         path = Path(model)
         if path.is_file():
             return path
+        if (path / "checkpoint.pt").is_file():
+            raise UnknownModelError(
+                f"a model is a file; received the run folder {model}; next: aoienet pack {model} -o FILE.aoie"
+            )
         raise UnknownModelError(f"no such model file: {model}; shipped models: {_listed()}.")
     path = FOLDER / f"{model}.aoie"
     if path.is_file():

@@ -165,11 +165,20 @@ def _check_parts(root: Path, given: Sequence[str]) -> None:
 
 def _check_classes(root: Path, classes: Sequence[str]) -> None:
     if not classes:
-        raise ValueError(
-            f"{root} has no class folders; next: put the pictures of each class into {root}/<name of the class>/."
-        )
+        parent = root.resolve().parent
+        above = [f.name for f in _folders(parent)]
+        pictures = any(f.suffix.lower() in SUFFIXES for f in visible_files(root))
+        next_step = f"put the pictures of each class into {root}/<name of the class>/."
+        if pictures and len(above) > 1:
+            next_step += f" If {root.name} is a class itself, beside {next(n for n in above if n != root.name)}: --data {parent}."
+        raise ValueError(f"{root} has no class folders; next: {next_step}")
     if len(classes) < 2:
-        raise ValueError(f"two classes or more are needed; {root} has one, {classes[0]!r}.")
+        only = root / classes[0]  # not there where the folder has parts
+        inner = [f.name for f in _folders(only)] if only.is_dir() else []
+        next_step = f"add {root}/<name of another class>/."
+        if len(inner) > 1:
+            next_step = f"--data {only} if {', '.join(inner[:3])} are the classes."
+        raise ValueError(f"two classes or more are needed; {root} has one, {classes[0]!r}; next: {next_step}")
 
 
 def _check_filled(root: Path, classes: Sequence[str], files: Sequence[File]) -> None:

@@ -73,12 +73,18 @@ def to_toml(recipe: Recipe) -> str:
 
 def read_toml(path: Path) -> Recipe:
     """The recipe that `to_toml` wrote, or that a person did. Raises ValueError: no TOML, unknown keys, values of another type."""
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"--config names a file; received the folder {path}; next: --config {path / 'recipe.toml'}"
+        )
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; --config names a recipe.toml, as every run folder has one")
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no TOML file: {error}") from error
+        raise ValueError(
+            f"{path} is no TOML file: {error}; next: --config with the recipe.toml of a run folder"
+        ) from error
     missing = [key for key in ("name", "model", "classes", "data") if key not in document]
     if missing:
         raise ValueError(f"{path} lacks {', '.join(missing)}; a run folder's recipe.toml has all that a recipe needs")

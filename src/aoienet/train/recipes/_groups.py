@@ -242,6 +242,8 @@ def check(recipe: Recipe) -> None:
         # the values of bits and of padding may be negative
         if isinstance(value, (int, float)) and not key.startswith("net.") and not 0 <= value < math.inf:
             raise ValueError(f"{key} must be a number of 0 or more, got {value}")
+    if recipe.input.window_px and recipe.input.window_px % 2 == 0:
+        raise ValueError(f"input.window_px is odd, or 0 for the whole picture; got {recipe.input.window_px}")
     if not recipe.seed < 1 << 32:
         raise ValueError(f"seed must be less than 2^32, got {recipe.seed}")
     check_steps(recipe)
@@ -253,7 +255,7 @@ def check_steps(recipe: Recipe) -> None:
     if not 0 <= recipe.real_weights.epochs < recipe.epochs:
         raise ValueError(
             f"real_weights.epochs must be less than epochs ({recipe.epochs}), so that binary weights are trained too; "
-            f"got {recipe.real_weights.epochs}"
+            f"got {recipe.real_weights.epochs}; next: -o real_weights.epochs=N with fewer, 0 for one step"
         )
     if (o.schedule == "drops") != bool(o.drop_at):
         raise ValueError(f"optim.drop_at belongs to optim.schedule=drops; got {o.schedule!r} and drop_at {o.drop_at}")
