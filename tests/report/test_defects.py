@@ -10,6 +10,7 @@ from tests.report.cracks import HEIGHT, WIDTH, surface
 
 from aoienet.measure import measure_picture
 from aoienet.report.defects import write_coco, write_csv, write_geojson
+from aoienet.report.finish import Rule
 from aoienet.report.records import Scale, columns, place_of, record
 from aoienet.scan.sources import GeoReference
 
@@ -64,6 +65,7 @@ def test_every_name_of_a_length_ends_in_its_unit():
         "id",
         "kind",
         "branches",
+        "compact",
         "width_upper_bound",
         "orientation_deg",
         "score_log_odds",
@@ -79,6 +81,17 @@ def test_every_name_of_a_length_ends_in_its_unit():
 @pytest.mark.parametrize("place", [NOWHERE, place_of(DEGREES)])
 def test_the_record_has_exactly_the_columns(cracks, scale, place):
     assert list(record(cracks[0], scale, place)) == columns(scale, place)
+
+
+def test_what_is_hardly_longer_than_wide_is_compact_and_a_rule_can_leave_it_out(cracks):
+    some = next(c for c in cracks if c.kind == "crack")
+    wide = some.length_px / 2.9
+    pore = replace(some, widths=replace(some.widths, max=replace(some.widths.max, value_px=wide)))
+    crack = replace(pore, length_px=3.1 * wide)
+    both = [record(c, PIXELS, NOWHERE) for c in (pore, crack)]
+    assert [r["compact"] for r in both] == [1, 0]
+    rule = Rule.parse(f"width_max_px>={wide - 0.01} and compact==0")
+    assert rule.holds(both) and not rule.holds(both[:1])
 
 
 def test_what_is_not_known_is_an_empty_field_and_null(tmp_path, cracks):

@@ -23,7 +23,7 @@ from aoienet.measure.crack import CRACK, JOINT, Crack
 from aoienet.measure.joint import LEAST_PX
 from aoienet.measure.marker import Marked
 from aoienet.report.outputs import Findings, write_outputs
-from aoienet.report.page import compact, severity
+from aoienet.report.page import severity
 from aoienet.report.records import CLASS_ENDS, Scale, columns, place_of, record
 from aoienet.report.tables import area_share, looked_share, outside_share, unfamiliar_share
 from aoienet.scan.cascade import Found, Stages
@@ -347,9 +347,9 @@ def _worst(cracks: Sequence[Crack], records: Sequence[dict[str, Any]], unit: str
     if not both:
         return None
     crack, r = min(both, key=lambda pair: severity(pair[0]))
-    names = ["id", f"width_max_{unit}", f"width_max_u_{unit}", "width_upper_bound", f"length_{unit}"]
+    names = ["id", f"width_max_{unit}", f"width_max_u_{unit}", "width_upper_bound", "compact", f"length_{unit}"]
     names += [f"width_class{end}" for end in CLASS_ENDS if f"width_class{end}" in r]
-    return {**{name: r[name] for name in names}, "compact": compact(crack)}
+    return {name: r[name] for name in names}
 
 
 def _by_class(found: Findings, cracks: Sequence[dict[str, Any]]) -> dict[str, int] | None:

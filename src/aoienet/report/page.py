@@ -12,7 +12,7 @@ import numpy as np
 from aoienet.measure.crack import CRACK, JOINT
 from aoienet.report import template
 from aoienet.report.pyramid import shrink
-from aoienet.report.records import Place, Scale, Value, record
+from aoienet.report.records import Place, Scale, Value, compact, record
 from aoienet.report.template import jpeg
 from aoienet.report.words import Rows, bounded, measured, number, width_class
 from aoienet.scan.outside import BESIDE_PX
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from aoienet.scan.sources import Source
 
 TEMPLATE = "page.html.j2"
-COMPACT = 3.0  # a crack shorter than this many times its greatest width is called compact
 CROPS, CROP_PX, CROP_MARGIN_PX = 12, 420, 24
 TABLE_ROWS = 300  # further cracks stand in defects.csv
 DRAWN, MARKED = 3000, CROPS  # cracks drawn on the map, and those of them with a frame and a number
@@ -74,11 +73,6 @@ class Page:
 def write_page(path: Path, page: Page, source: Source) -> None:
     """Write report.html; `source` gives the pixels of the crops."""
     template.write(path, TEMPLATE, _context(page, source))
-
-
-def compact(crack: Crack) -> bool:
-    """Not much longer than wide: a pore or a hole as well as a crack."""
-    return float(crack.length_px) < COMPACT * float(crack.widths.max.value_px)
 
 
 def severity(crack: Crack) -> tuple[bool, float, float, int]:

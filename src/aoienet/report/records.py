@@ -21,6 +21,7 @@ Value = int | float | str | None
 PX_DIGITS, MM_DIGITS, LOG_DIGITS, DEGREE_DIGITS = 3, 4, 4, 10  # decimals; 1e-10 degrees are 0.01 mm
 WIDTHS = ("max", "p95", "mean", "median")
 CLASS_ENDS = ("", "_at_least", "_at_most")
+COMPACT = 3.0  # shorter than this many times its greatest width: a pore or a hole as well as a crack
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,17 @@ def place_of(geo: GeoReference | None) -> Place:
     return Place(geo.lon_lat, True, f"WGS 84 from {geo.crs}")
 
 
+def compact(crack: Crack) -> bool:
+    """Not much longer than wide: a pore or a hole as well as a crack."""
+    return float(crack.length_px) < COMPACT * float(crack.widths.max.value_px)
+
+
 def record(crack: Crack, scale: Scale, place: Place) -> dict[str, Value]:
     """The record of one crack or joint: pixels always, millimetres with a scale, longitude and latitude with a place.
 
     Units    *_px pixels, area_px pixels counted, *_mm and area_mm2 millimetres, orientation_deg from the x axis
              towards the top, score_log_odds of the first stage, *_u_* one standard uncertainty of the same unit.
-             width_upper_bound is 1 where a narrow width is only known to be at most that. width_class_at_least and
+             width_upper_bound is 1 where a narrow width is only known to be at most that, compact where it is not much longer than wide. width_class_at_least and
              width_class_at_most: classes of the ends of the width's 95 % interval.
     """
     x0, y0, x1, y1 = (int(v) for v in crack.box_px)
@@ -93,6 +99,7 @@ def record(crack: Crack, scale: Scale, place: Place) -> dict[str, Value]:
         "width_upper_bound": int(crack.widths.upper_bound),
         "orientation_deg": _round(crack.orientation_deg, 2),
         "branches": int(crack.branches),
+        "compact": int(compact(crack)),
         "score_log_odds": _round(crack.score, LOG_DIGITS),
         "probability": _round(crack.probability, LOG_DIGITS),
     }
@@ -111,7 +118,7 @@ def columns(scale: Scale, place: Place) -> list[str]:
     """Names of the record's values, in order."""
     names = ["id", "kind", "x_px", "y_px", "w_px", "h_px", "area_px", "length_px", "length_u_px"]
     names += [f"width_{name}{u}_px" for name in WIDTHS for u in ("", "_u")]
-    names += ["width_upper_bound", "orientation_deg", "branches", "score_log_odds", "probability"]
+    names += ["width_upper_bound", "orientation_deg", "branches", "compact", "score_log_odds", "probability"]
     if scale.mm_per_px is not None:
         names += ["mm_per_px", "area_mm2", "length_mm", "length_u_mm"]
         names += [f"width_{name}{u}_mm" for name in WIDTHS for u in ("", "_u")]
