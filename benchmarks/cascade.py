@@ -15,7 +15,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -29,6 +29,8 @@ from aoienet.data.datasets import cracks
 from aoienet.data.datasets.crack_blocks import Picture
 from aoienet.scan import keep
 from aoienet.scan.cascade import Stages, _rectangles
+from aoienet.scan.follow import follow
+from aoienet.scan.mask import TileMask
 from aoienet.scan.quality import Quality
 from aoienet.scan.runner import Strip
 from aoienet.scan.sources import Source
@@ -69,6 +71,21 @@ def passed_on(stages: Stages, pixels: np.ndarray) -> np.ndarray:
     return why[: -(-pixels.shape[0] // cell), : -(-pixels.shape[1] // cell)]
 
 
+def second(regions_of: Callable, why: np.ndarray, cell: int, shape: tuple[int, ...]) -> TileMask:
+    """The mask of what was passed on, and of the cells in which cracks go on, which are added to `why`. regions_of: boxes to the
+    crack pixels and probabilities of each."""
+
+    def segment(cells: np.ndarray) -> TileMask:
+        made = TileMask()
+        for box, crack, probability in regions_of(_rectangles(cells, 0, cell, 0, shape[0], shape[1])):
+            made.put(box, crack, probability)
+        return made
+
+    mask = segment(why != 0)
+    follow(why, 0, cell, mask, segment)
+    return mask
+
+
 def as_pixels(cells: np.ndarray, cell: int, shape: tuple[int, ...]) -> np.ndarray:
     return np.kron(cells != 0, np.ones((cell, cell), bool))[: shape[0], : shape[1]]
 
@@ -84,6 +101,13 @@ def on_test_parts(test: list[Picture], stages: Stages, segmenter: Segmenter, pic
         dense = [picture(segmenter, p.image_HW) for p in chosen]
         why = [passed_on(stages, p.image_HW) for p in chosen]
         cell = keep.cell_px(stages.geometry)
+        for w, q in zip(why, dense, strict=True):
+
+            def parts(boxes: list, q: np.ndarray = q) -> Iterator:
+                inner = ((box, q[box[1] : box[3], box[0] : box[2]]) for box in boxes)
+                return ((box, p >= segmenter.threshold, p) for box, p in inner)
+
+            second(parts, w, cell, q.shape)
         looked = [as_pixels(w, cell, p.image_HW.shape) for w, p in zip(why, chosen, strict=True)]
         gated = [np.where(k, q, 0) for k, q in zip(looked, dense, strict=True)]
         threshold = segmenter.threshold
@@ -182,17 +206,16 @@ def on_surface(
     )
     pixels = made.band(0, side)
     everything = [(0, 0, side, side)]
+    cell = keep.cell_px(stages.geometry)
     firsts = []
     for _ in range(rounds):
         first_s, why = timed(lambda: passed_on(stages, pixels))
         firsts.append(first_s)
-    boxes = _rectangles(why != 0, 0, keep.cell_px(stages.geometry), 0, side, side)
     out = {
         "megapixels": side * side / 1e6,
         "share": share,
         "cracks": len(made.cracks),
         "crack_pixel_share": float(np.mean([(made.truth_band(y, y + 64) > 0).mean() for y in range(0, side, 640)])),
-        "looked_at": float((why != 0).mean()),
         "first_s": float(np.median(firsts)),
         "over": {},
     }
@@ -200,23 +223,35 @@ def on_surface(
         seconds = []
         for k in range(times):
             dense_s, dense = timed(lambda s=segmenter: masked(s, pixels, everything))
-            second_s, cascade = timed(lambda s=segmenter: masked(s, pixels, boxes))
+            looked = why.copy()
+            second_s, found = timed(lambda s=segmenter, w=looked: second(on_boxes(s, pixels), w, cell, pixels.shape))
             seconds.append((dense_s, firsts[k], second_s))
+        cascade = found.window((0, 0, side, side)) > 0
         rows = {name: list(compared(made, mask)) for name, mask in (("dense", dense), ("cascade", cascade))}
         dense_s, _, second_s = np.median(seconds, axis=0).tolist()
         ratios = [d / (a + b) for d, a, b in seconds]
         out["over"][segmenter.name] = {
             "times_as_fast": {"median": float(np.median(ratios)), "least": min(ratios), "most": max(ratios)},
+            "looked_at": float((looked != 0).mean()),
+            "followed": float((looked == keep.Reason.FOLLOWED).mean()),
             "dense_s": dense_s,
             "second_s": second_s,
         } | {name: masks.measures(masks.pooled(r)) for name, r in rows.items()}
     return out
 
 
+def on_boxes(segmenter: Segmenter, pixels: np.ndarray) -> Callable:
+    def parts(boxes: list) -> Iterator:
+        for box, p in regions(segmenter, lambda a, b: pixels[a:b], pixels.shape, boxes):
+            yield box, p >= segmenter.threshold, p
+
+    return parts
+
+
 def masked(segmenter: Segmenter, pixels: np.ndarray, boxes: list) -> np.ndarray:
     out = np.zeros(pixels.shape, bool)
-    for (x0, y0, x1, y1), p in regions(segmenter, lambda a, b: pixels[a:b], pixels.shape, boxes):
-        out[y0:y1, x0:x1] = p >= segmenter.threshold
+    for (x0, y0, x1, y1), crack, _ in on_boxes(segmenter, pixels)(boxes):
+        out[y0:y1, x0:x1] = crack
     return out
 
 
@@ -265,7 +300,7 @@ def text(result: dict) -> str:
         lines += [
             "",
             f"{row['megapixels']:.1f} megapixels, {100 * row['share']:g} % of the blocks ({row['cracks']} cracks, "
-            f"{100 * row['crack_pixel_share']:.3f} % of the pixels); looked at {100 * row['looked_at']:.1f} %; first stage "
+            f"{100 * row['crack_pixel_share']:.3f} % of the pixels); first stage "
             f"{row['first_s']:.1f} s, {row['megapixels'] / row['first_s']:.1f} megapixels/s",
         ]
         for name, over in row["over"].items():
@@ -275,7 +310,8 @@ def text(result: dict) -> str:
                 for key, title in MEASURES.items()
             )
             lines += [
-                f"  {name}: " + (shares if dense["recall"] else "nothing found"),
+                f"  {name}: looked at {100 * over['looked_at']:.1f} % ({100 * over['followed']:.1f} % followed); "
+                + (shares if dense["recall"] else "nothing found"),
                 f"    dense {over['dense_s']:.1f} s, second stage {over['second_s']:.1f} s ({100 * over['second_s'] / over['dense_s']:.0f} "
                 f"%): {fast['median']:.2f} ({fast['least']:.2f} to {fast['most']:.2f}) times as fast; breaks even at "
                 f"{100 * (1 - row['first_s'] / over['dense_s']):.0f} %",

@@ -27,6 +27,7 @@ from aoienet.report.page import severity
 from aoienet.report.records import CLASS_ENDS, Scale, columns, place_of, record
 from aoienet.report.tables import area_share, looked_share, outside_share, unfamiliar_share
 from aoienet.scan.cascade import Found, Stages
+from aoienet.scan.follow import CELLS
 from aoienet.scan.keep import OUTSIDE, Reason, cell_px
 from aoienet.scan.mask import SpooledMask
 from aoienet.scan.runner import ScanResult, shrink_factor
@@ -219,6 +220,7 @@ def settings_of(stages: Stages, settings: Settings) -> dict[str, Any]:
         "unfamiliar_beyond": "not looked for: the model file has no statistics of its training pictures"
         if stages.familiar is None
         else {"limit": stages.familiar.limit, "around_px": stages.familiar.around_px},
+        "followed_cells": 0 if stages.segmenter is None else CELLS,
         "gap_px": settings.gap_px,
         "least_area_px": settings.least_area_px,
         "joint_least_px": LEAST_PX,

@@ -21,6 +21,7 @@ import numpy as np
 from aoienet.familiar import Familiar
 from aoienet.measure import Piece, Rectangle, Settings, Window, cells, measure_piece, window_of
 from aoienet.measure.store import from_arrays, to_arrays
+from aoienet.scan.follow import CELLS, follow
 from aoienet.scan.keep import cell_px, passed_on, reasons
 from aoienet.scan.mask import TILE_PX, TileMask
 from aoienet.scan.outside import beside, filled
@@ -158,13 +159,18 @@ class Looker:
 
         Raises   SourceError: broken picture. ValueError: a model gave what it must not give.
         """
-        geometry, halo = self._stages.geometry, self._settings.halo_px
-        cell = cell_px(geometry)
-        top, bottom = max(0, unit.y0_px - halo), min(self.source.height, unit.y1_px + halo)
+        geometry, cell = self._stages.geometry, cell_px(self._stages.geometry)
+        around = self._settings.halo_px + (
+            CELLS * cell if self._stages.segmenter else 0
+        )  # from where cracks are followed
+        top = max(0, unit.y0_px - around) // cell * cell
+        bottom = min(self.source.height, _ceil(unit.y1_px + around, cell) * cell)
         row0, row1 = _blocks_over(top - cell, bottom + cell, self.grid, geometry)  # with the neighbours of all cells
         scores, best = self._score(row0, row1)
         why, cell_row0 = self._passed_on(scores, row0)
         mask = self._segment(top, bottom, passed_on(why), cell_row0)
+        within = why[top // cell - cell_row0 : _ceil(bottom, cell) - cell_row0]
+        follow(within, top // cell, cell, mask, lambda new: self._segment(top, bottom, new, top // cell))
         pieces = self._measure(unit, mask)
         first, last = (_ceil(y, geometry.stride_px) - row0 for y in (unit.y0_px, unit.y1_px))
         own = slice(first, len(scores) if unit.y1_px == self.source.height else last)

@@ -1,7 +1,8 @@
 """Which part of a picture is passed on to the second stage, and why.
 
-Passed on is a cell (aoienet.cells) whose fused score reaches the threshold; its 8 neighbours; and every cell of a block
-that is too badly photographed, or too unlike the training pictures, to be judged. Never a cell of which nothing was photographed.
+Passed on is a cell (aoienet.cells) whose fused score reaches the threshold; its 8 neighbours; every cell of a block
+that is too badly photographed, or too unlike the training pictures, to be judged; and where a crack that the second stage found goes on
+(follow.py). Never a cell of which nothing was photographed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Reason(IntFlag):
     OVEREXPOSED = 8
     UNDEREXPOSED = 16
     UNFAMILIAR = 32
+    FOLLOWED = 64
 
     @property
     def words(self) -> str:
@@ -39,6 +41,7 @@ WORDS = {
     Reason.OVEREXPOSED: "over-exposed",
     Reason.UNDEREXPOSED: "under-exposed",
     Reason.UNFAMILIAR: "unlike the training pictures",
+    Reason.FOLLOWED: "a crack that was found goes on there",
 }
 
 

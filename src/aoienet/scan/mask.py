@@ -28,6 +28,11 @@ class TileMask:
                 tile = self.tiles.setdefault(key, np.zeros((TILE_PX, TILE_PX), np.uint8))
                 tile[inner] = level[outer]
 
+    def add(self, other: TileMask) -> None:
+        """Take in a mask of other rectangles."""
+        for key, tile in other.tiles.items():
+            self.tiles[key] = np.maximum(self.tiles[key], tile) if key in self.tiles else tile
+
     def clear(self, corners: np.ndarray) -> None:
         """Nothing within a convex area is crack; corners: float [N, 2], x and y, clockwise on the picture."""
         (x0, y0), (x1, y1) = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0)) + 1
