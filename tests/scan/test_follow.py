@@ -47,7 +47,9 @@ def test_a_crack_is_followed_cell_by_cell_until_it_ends_or_is_too_far():
     assert (why != 0).sum() == 8 + 4 + CELLS
     seen = mask.window((0, 0, 640, 640)) > 0
     np.testing.assert_array_equal(seen[100], crack[100])
-    assert seen[420, : (5 + CELLS) * CELL].sum() == (5 + CELLS) * CELL - 40 and not seen[420, (5 + CELLS) * CELL :].any()
+    assert (
+        seen[420, : (5 + CELLS) * CELL].sum() == (5 + CELLS) * CELL - 40 and not seen[420, (5 + CELLS) * CELL :].any()
+    )
 
 
 def test_a_gap_up_to_the_reach_is_stepped_over_and_what_is_outside_never_entered():
