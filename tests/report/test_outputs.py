@@ -9,7 +9,7 @@ import pytest
 from aoienet import files
 from aoienet.cells import largest
 from aoienet.report import overlay, tables, truth
-from aoienet.scan.keep import Reason
+from aoienet.scan.keep import OUTSIDE, Reason
 from aoienet.scan.runner import Decision, ScanResult
 from aoienet.scan.tiles import Geometry, block_grid
 from aoienet.synth import Crack, Joint
@@ -55,7 +55,22 @@ def test_a_block_at_the_threshold_is_kept():
         "over-exposed": 0,
         "under-exposed": 0,
         "unlike the training pictures": None,
+        "a crack that was found goes on there": 0,
     }
+
+
+def test_shares_are_of_what_was_photographed(tmp_path):
+    result = made(kept=())
+    result.reasons_HW[:] = OUTSIDE
+    result.reasons_HW[:2, :4] = 0
+    result.reasons_HW[0, 0] = Reason.FOLLOWED
+    counts, cells = tables.counts(result, ["clean", "crack"]), result.reasons_HW.size
+    assert counts["cells_passed_on"] == 1 and counts["cells_outside"] == cells - 8
+    size = result.grid.height * result.grid.width
+    assert tables.looked_share(result) == 1 / 8 and tables.outside_share(result) == 1 - 8 * 32**2 / size
+    tables.write_blocks(tmp_path / "blocks.csv", result, ["clean", "crack"])
+    rows = list(csv.DictReader((tmp_path / "blocks.csv").open()))
+    assert rows[0]["passed_on"] == "followed" and rows[-1]["passed_on"] == ""
 
 
 def test_unfamiliar_cells_are_counted_only_where_they_were_looked_for():
