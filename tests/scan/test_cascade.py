@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from tests.scan import toy_cascade as toy
+from tests.scan.toy_cascade import whole
 
 from aoienet.measure import Settings, measure_picture, merge
 from aoienet.scan import cascade
@@ -26,22 +27,11 @@ def small_units(monkeypatch):
 
 
 def looked(path, order=None, threads=1, second=True):
-    units = units_of(*SIZE, toy.GEOMETRY)
-    with Looker(toy.stages(second), path, Settings(), threads) as looker:
-        found = {u.band: looker.look(u) for u in (units if order is None else [units[k] for k in order])}
-    return [found[u.band] for u in units]
-
-
-def whole(found, name):
-    return np.concatenate([getattr(f, name) for f in found])
+    return toy.looked(toy.stages(second), path, SIZE, order, threads)
 
 
 def mask_of(found):
-    out = np.zeros((2048, 512), bool)
-    for f in found:
-        for (i, j), bits in zip(f.places.tolist(), f.bits, strict=True):
-            out[i * TILE_PX : (i + 1) * TILE_PX, j * TILE_PX : (j + 1) * TILE_PX] = np.unpackbits(bits, axis=1)
-    return out[: SIZE[0], : SIZE[1]]
+    return toy.mask_of(found, SIZE)
 
 
 def test_units_cover_every_row_once_and_depend_on_the_size_alone():

@@ -7,10 +7,8 @@ import pytest
 import tifffile
 from tests.scan import toy_cascade as toy
 
-from aoienet.measure import Settings
 from aoienet.scan import cascade
 from aoienet.scan import follow as following
-from aoienet.scan.cascade import Looker, units_of
 from aoienet.scan.follow import CELLS, REACH_PX, follow
 from aoienet.scan.keep import OUTSIDE, Reason
 from aoienet.scan.mask import TILE_PX, TileMask
@@ -98,14 +96,8 @@ def path(tmp_path_factory):
 
 
 def looked(path):
-    mask, why = np.zeros((2048, 512), bool), []
-    with Looker(replace(toy.stages(), familiar=None), path, Settings()) as looker:
-        for unit in units_of(*SIZE, toy.GEOMETRY):
-            found = looker.look(unit)
-            why.append(found.reasons_HW)
-            for (i, j), bits in zip(found.places.tolist(), found.bits, strict=True):
-                mask[i * TILE_PX : (i + 1) * TILE_PX, j * TILE_PX : (j + 1) * TILE_PX] = np.unpackbits(bits, axis=1)
-    return np.concatenate(why), mask[: SIZE[0], : SIZE[1]]
+    found = toy.looked(replace(toy.stages(), familiar=None), path, SIZE)
+    return toy.whole(found, "reasons_HW"), toy.mask_of(found, SIZE)
 
 
 def test_faint_ends_are_found_and_units_follow_as_the_whole_picture_does(path, monkeypatch):

@@ -1,6 +1,7 @@
 """Where nothing was photographed: what files tell of it, and that neither networks nor results see its border."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,7 @@ from scipy.ndimage import distance_transform_cdt
 from tests.scan import toy_cascade as toy
 
 from aoienet import synth
-from aoienet.measure import Settings
 from aoienet.scan import cascade, outside
-from aoienet.scan.cascade import Looker, units_of
 from aoienet.scan.keep import OUTSIDE, Reason, passed_on
 from aoienet.scan.mask import TILE_PX
 from aoienet.scan.sources import SourceError, open_source
@@ -200,17 +199,8 @@ def mosaic(tmp_path_factory):
 
 
 def looked(path, order=None, nodata="auto"):
-    from dataclasses import replace
-
-    units = units_of(*SIZE, toy.GEOMETRY)
-    with Looker(replace(toy.stages(), nodata=nodata), path, Settings()) as looker:
-        found = {u.band: looker.look(u) for u in (units if order is None else [units[k] for k in order])}
-    found = [found[u.band] for u in units]
-    mask = np.zeros((2048, 512), bool)
-    for f in found:
-        for (i, j), bits in zip(f.places.tolist(), f.bits, strict=True):
-            mask[i * TILE_PX : (i + 1) * TILE_PX, j * TILE_PX : (j + 1) * TILE_PX] = np.unpackbits(bits, axis=1)
-    return np.concatenate([f.reasons_HW for f in found]), mask[: SIZE[0], : SIZE[1]]
+    found = toy.looked(replace(toy.stages(), nodata=nodata), path, SIZE, order)
+    return toy.whole(found, "reasons_HW"), toy.mask_of(found, SIZE)
 
 
 def test_the_border_of_a_mosaic_gives_no_cracks_and_what_is_empty_is_not_looked_at(mosaic):

@@ -4,6 +4,7 @@ segmenter that sees 7 px far. Picklable."""
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -14,7 +15,8 @@ from aoienet import sums
 from aoienet.familiar import Familiar, fit
 from aoienet.measure import Settings
 from aoienet.report.finish import Options, finish
-from aoienet.scan.cascade import Stages
+from aoienet.scan.cascade import Found, Looker, Stages, units_of
+from aoienet.scan.mask import TILE_PX
 from aoienet.scan.runner import Decision
 from aoienet.scan.tiles import Geometry
 from aoienet.scan.work import Plan
@@ -54,6 +56,31 @@ def stages(second: bool = True) -> Stages:
     segmenter = Second() if second else None
     words = {"name": "toy", "sha256": "1" * 64}, {"name": "toy"}, {}
     return Stages(first, ["clean", "crack"], 1, GEOMETRY, Decision(1, 1.0, 0.0), segmenter, *words, familiar())
+
+
+def looked(
+    opened: Stages, path: Path, size: tuple[int, int], order: Sequence[int] | None = None, threads: int = 1
+) -> list[Found]:
+    """What all units of a picture give, in their own order; done in `order`."""
+    units = units_of(*size, GEOMETRY)
+    with Looker(opened, path, Settings(), threads) as looker:
+        found = {u.band: looker.look(u) for u in (units if order is None else [units[k] for k in order])}
+    return [found[u.band] for u in units]
+
+
+def whole(found: list[Found], name: str) -> np.ndarray:
+    """Rows of all units together."""
+    return np.concatenate([getattr(f, name) for f in found])
+
+
+def mask_of(found: list[Found], size: tuple[int, int]) -> np.ndarray:
+    """The mask of all units, bool [H, W]."""
+    tall, wide = (-(-side // TILE_PX) * TILE_PX for side in size)
+    out = np.zeros((tall, wide), bool)
+    for f in found:
+        for (i, j), bits in zip(f.places.tolist(), f.bits, strict=True):
+            out[i * TILE_PX : (i + 1) * TILE_PX, j * TILE_PX : (j + 1) * TILE_PX] = np.unpackbits(bits, axis=1)
+    return out[: size[0], : size[1]]
 
 
 def plan(work: Path, **options) -> Plan:

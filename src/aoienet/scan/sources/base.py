@@ -129,6 +129,12 @@ class Source:
         last, it costs nothing."""
         return None
 
+    def _tell_outside(self, told: str, exact: bool) -> None:
+        """Set `outside` and its note; "" where nothing tells it."""
+        self.outside, self.outside_exact = told, exact
+        if told:
+            self.notes.append(f"where nothing was photographed is told by its {told}")
+
     def close(self) -> None:
         """Give the file back."""
 

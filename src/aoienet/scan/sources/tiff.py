@@ -135,17 +135,16 @@ class TiffSource(Source):
         self._mask_page = self._page_of_mask() if wanted == AUTO else None
         self._nodata: int | None = None
         if self._mask_page is not None:
-            self._alpha, self.outside, self.outside_exact = None, "mask", True
+            self._alpha, told = None, "mask"
         elif self._alpha is not None:
-            self.outside, self.outside_exact = "alpha channel", True
+            told = "alpha channel"
         else:
             self._nodata = checked_nodata(wanted, page.bitspersample, _level(page.tags.get(NODATA), page.bitspersample))
-            self.outside = "" if self._nodata is None else f"level {self._nodata}"
+            told = "" if self._nodata is None else f"level {self._nodata}"
         dropped = page.samplesperpixel - self._color - (self._alpha is not None)
         if dropped > 0:
             self.notes.append(f"{dropped} extra channel{'s' if dropped > 1 else ''} dropped")
-        if self.outside:
-            self.notes.append(f"where nothing was photographed is told by its {self.outside}")
+        self._tell_outside(told, exact=self._nodata is None)
 
     def _page_of_mask(self) -> Any:
         """The mask of the full picture, which GDAL writes in segments of the same size; None: there is none."""

@@ -80,10 +80,8 @@ class WholeSource(Source):
         """Decide what tells where nothing was photographed: alpha, or the level that the user has told."""
         self._alpha = alpha and self._wanted_nodata == AUTO
         self._nodata = checked_nodata(self._wanted_nodata, bits)
-        self.outside = "alpha channel" if self._alpha else "" if self._nodata is None else f"level {self._nodata}"
-        self.outside_exact = self._alpha
-        if self.outside:
-            self.notes.append(f"where nothing was photographed is told by its {self.outside}")
+        told = "alpha channel" if self._alpha else "" if self._nodata is None else f"level {self._nodata}"
+        self._tell_outside(told, exact=self._alpha)
         if alpha and not self._alpha:
             self.notes.append("alpha channel dropped")
 
