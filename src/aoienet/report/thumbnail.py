@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from aoienet.measure.crack import Crack
 
 INNER, OUTER = {"crack": (200, 0, 60), "joint": (0, 110, 90)}, (255, 255, 255)
-PREVIEW_PX, PREVIEW_QUALITY = (
-    128,
-    70,
-)  # longest side; less than 10 kB even of noise, as a page holds those of a whole batch
+PREVIEW_PX = 128  # longest side
+PREVIEW_QUALITY = 70  # less than 10 kB even of noise, as a page holds those of a whole batch
 FINER = 2  # lines of a preview are drawn in a larger one, so that they come out smooth
 
 

@@ -160,9 +160,9 @@ class Looker:
         Raises   SourceError: broken picture. ValueError: a model gave what it must not give.
         """
         geometry, cell = self._stages.geometry, cell_px(self._stages.geometry)
-        around = self._settings.halo_px + (
-            CELLS * cell if self._stages.segmenter else 0
-        )  # from where cracks are followed
+        around = self._settings.halo_px
+        if self._stages.segmenter is not None:
+            around += CELLS * cell  # from where cracks are followed
         top = max(0, unit.y0_px - around) // cell * cell
         bottom = min(self.source.height, _ceil(unit.y1_px + around, cell) * cell)
         row0, row1 = _blocks_over(top - cell, bottom + cell, self.grid, geometry)  # with the neighbours of all cells

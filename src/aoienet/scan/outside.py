@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from aoienet.scan.mask import Rectangle
 from aoienet.scan.sources import Source
 
-Rectangle = tuple[int, int, int, int]  # x0, y0, x1, y1; x1 and y1 exclusive
 LEVEL = 128  # handed to the networks
 HOLE_PX = 16  # fewer pixels side by side at the level for no data are just black
 BESIDE_PX = 12  # no crack is told so near: edges of mosaics gave false ones up to 8 px inside

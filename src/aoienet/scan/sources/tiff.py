@@ -191,15 +191,12 @@ class TiffSource(Source):
             self.notes.append(f"EXIF orientation {self._orientation} applied")
         self._turned: Decoded | None = None
         self.lane_rows = self.height if turned else 1 if self._raw_rows else self._lane_rows
-        whole = self._rows * self._cols * self.channels
-        lane = min(self._lane_rows, self._rows) * self._cols * self.channels
+        bytes_px = self.channels + bool(self.outside)  # one of them tells what was photographed
+        whole = self._rows * self._cols * bytes_px
+        lane = min(self._lane_rows, self._rows) * self._cols * bytes_px
         segment = self._lane_rows * int(page.tilewidth if page.is_tiled else self._cols) * page.samplesperpixel
         lane += segment * self._item_bytes()
-        if self.outside:
-            lane += min(self._lane_rows, self._rows) * self._cols
         self.held_bytes = (2 * whole if turned else 0) + (0 if self._raw_rows else lane)
-        if self.outside:
-            self.held_bytes += 2 * self._rows * self._cols if turned else 0
 
     def _item_bytes(self) -> int:
         return np.dtype(self._page.dtype).itemsize
