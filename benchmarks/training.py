@@ -2,6 +2,7 @@
 
     python benchmarks/training.py --threads 2 --rounds 15
     python benchmarks/training.py --device cuda
+    python benchmarks/training.py --compile --no-memory --only aoienet_cifar     (torch.compile on a CPU; minutes to compile)
 
 Every round runs one step of every network, one after another in one process, so that what else the machine does meets all of them alike.
 A step is forward, loss, backward, gradient clipping and AdamW, as train/loop.py does it; the batch is synthetic, of the network's own
@@ -165,6 +166,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--only", nargs="+", choices=[r.name for r in ROWS], help=f"{BASE} is always measured")
     parser.add_argument("--no-memory", action="store_true")
+    parser.add_argument("--compile", action="store_true", help="with torch.compile too, as always on a GPU")
     parser.add_argument("--json", action="store_true", help="one object per network and line")
     args = parser.parse_args()
     if args.device == "cuda" and not torch.cuda.is_available():
@@ -174,7 +176,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     rows = [r for r in ROWS if not args.only or r.name == BASE or r.name in args.only]
     device = torch.cuda.get_device_name() if args.device == "cuda" else f"{platform.processor() or platform.machine()}"
-    for compiled in (False, True) if args.device == "cuda" else (False,):
+    for compiled in (False, True) if args.compile or args.device == "cuda" else (False,):
         peaks = {} if args.no_memory else memory(rows, args.device, compiled, args.threads)
         found = timings({r.name: make_step(r, args.device, compiled) for r in rows}, args.rounds)
         if args.device == "cuda":
@@ -184,7 +186,7 @@ def main() -> None:
             for line in table:
                 print(json.dumps({"compiled": compiled, **line}))
             continue
-        how = f"BF16 autocast, torch.compile {'on' if compiled else 'off'}" if args.device == "cuda" else "float32"
+        how = f"{'BF16 autocast' if args.device == 'cuda' else 'float32'}, torch.compile {'on' if compiled else 'off'}"
         print(f"{device}, {args.threads} threads, torch {torch.__version__}, {how}, channels_last, n={args.rounds}")
         show(table)
 

@@ -23,8 +23,8 @@ def can_fuse(x_NCHW: Tensor, norms: Modules, acts: Modules) -> bool:
         plain
         and all(type(act) is Affine for act in acts)
         and torch.is_grad_enabled()
-        and not torch.is_autocast_enabled(x_NCHW.device.type)
         and x_NCHW.device.type == "cpu"
+        and not torch.is_autocast_enabled("cpu")
         and all(bn.weight.dtype == x_NCHW.dtype and bn.eps == norms[0].eps for bn in norms)
         and x_NCHW.numel() > x_NCHW.shape[1]  # one value per channel has no variance: batch norm says so
     )

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from aoienet.nn.conv import BinaryConv2d
 
@@ -31,9 +32,9 @@ class Average:
         """After a step of the optimiser."""
         kept = min(self.decay, (1 + self.steps) / (10 + self.steps))
         self.steps += 1
-        for name, p in net.named_parameters():
-            if name in self.values:
-                self.values[name].lerp_(p.detach(), 1 - kept)
+        now = dict(net.named_parameters())
+        # all at once: on a GPU a call for each parameter takes as long as a step
+        get_ema_multi_avg_fn(kept)(list(self.values.values()), [now[name] for name in self.values], None)
 
     @torch.no_grad()
     def put_into(self, net: nn.Module) -> None:

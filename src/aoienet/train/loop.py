@@ -139,13 +139,14 @@ def train_step(run: Run, batch: Batch, steps_per_epoch: int) -> None:
     loss = task.loss(logits, y)
     if run.teacher is not None:
         loss = run.teacher.joined(x, logits, loss)
-    own = [loss.item() * len(x), len(x), *task.correct(logits.detach(), y)]
-    whole, samples, hits, seen = ranks.total(own)
-    if not math.isfinite(whole):
-        stop_not_finite(run, f"the loss is {whole / samples}", x)
+    (samples,) = ranks.total([len(x)])
     optimiser.zero_grad(set_to_none=True)
     (loss * ranks.weight(len(x), samples)).backward()
     norm = torch.nn.utils.clip_grad_norm_(net.parameters(), recipe.optim.clip_norm)
+    # read only now, when all of the step is under way: a GPU stands still while Python waits for a number
+    whole, hits, seen = ranks.total([loss.item() * len(x), *task.correct(logits.detach(), y)])
+    if not math.isfinite(whole):
+        stop_not_finite(run, f"the loss is {whole / samples}", x)
     if not torch.isfinite(norm):  # the step would make the weights NaN, and the next checkpoint worthless
         stop_not_finite(run, f"the length of the gradient is {norm.item()}", x)
     optimiser.step()
