@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from aoienet.models.segment import LightUNet  # noqa: E402
-from aoienet.models.segment.light import Inside, transformed  # noqa: E402
+from aoienet.models.segment.light import Inside, TwoScales, transformed  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,32 @@ def test_inside_is_the_answer_without_the_halo(net):
     x = torch.randn(1, 1, 2 * h + 48, 2 * h + 16).double()
     with torch.no_grad():
         torch.testing.assert_close(Inside(net)(x), net(x)[:, :, h:-h, h:-h], rtol=0, atol=1e-12)
+
+
+def test_two_scales_say_the_larger_of_the_picture_and_of_its_half(net):
+    shift = 0.01
+    made = TwoScales(net, shift).eval()
+    h = made.halo_px
+    assert (made.align_px, h) == (2 * net.align_px, 2 * net.halo_px)
+    x = torch.randn(1, 1, 2 * h + 64, 2 * h + 32).double()
+    with torch.no_grad():
+        fine, said = net(x)[0, 0, h:-h, h:-h], made(x)[0, 0]
+        half = net(x.reshape(1, 1, h + 32, 2, h + 16, 2).mean((3, 5)))[0, 0, h // 2 : -h // 2, h // 2 : -h // 2]
+    place = (np.arange(32) + 0.5) / 2 - 0.5  # of a pixel among those of the half, in a square of 32 px
+    share = np.maximum(0, 1 - np.abs(np.clip(place, 0, 15)[:, None] - np.arange(16)))
+    wide = np.concatenate([share @ square @ share.T for square in np.split(half.numpy(), 2)])
+    np.testing.assert_allclose(said, np.maximum(fine.numpy(), wide - shift), rtol=0, atol=1e-12)
+    assert 0.05 < (wide - shift > fine.numpy()).mean() < 0.95  # both speak
+
+
+def test_two_scales_know_nothing_beyond_the_halo(net):
+    made = TwoScales(net, 0.01).eval()
+    x = torch.randn(1, 1, 480, 512).double()
+    a, h = made.align_px, made.halo_px
+    with torch.no_grad():
+        whole = made(x)
+        part = made(x[:, :, a : a + 2 * h + a, 3 * a : 3 * a + 2 * h + 2 * a])
+    torch.testing.assert_close(part, whole[:, :, a : 2 * a, 3 * a : 5 * a], rtol=0, atol=1e-12)
 
 
 def test_moved_by_a_multiple_of_the_alignment(net):

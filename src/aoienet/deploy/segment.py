@@ -13,29 +13,32 @@ import torch
 
 from aoienet.deploy import format
 from aoienet.deploy.export import pack as pack_network
-from aoienet.models.segment.light import LEVELS_PER_UNIT, MEAN_LEVEL, Inside, LightUNet
+from aoienet.models.segment.light import LEVELS_PER_UNIT, MEAN_LEVEL, Inside, LightUNet, TwoScales
 from aoienet.models.segment.subpixel import SPEC, STRIDE, SubpixelNet
 
 METADATA_KEY = "aoienet.segment"  # its value: the fields of aoienet.segment.onnx.Options
 
 
 @torch.no_grad()
-def export(net: LightUNet, path: str | Path, name: str, threshold: float) -> None:
+def export(net: LightUNet, path: str | Path, name: str, threshold: float, wide_shift: float | None = None) -> None:
     """Write `path` (opset 17), any size, batch norm folded. Input "image": float32 1 x C x H x W, (u - mean) / std of pixels u;
-    output "logits": 1 x 1 x (H - 2 halo_px) x (W - 2 halo_px), as models.segment.light.Inside gives it."""
+    output "logits": 1 x 1 x (H - 2 halo_px) x (W - 2 halo_px), as models.segment.light.TwoScales gives it, or Inside where there
+    is no wide_shift."""
     import onnx
+
+    whole: Inside | TwoScales = Inside(net) if wide_shift is None else TwoScales(net, wide_shift)
 
     options = {
         "name": name,
         "mean": [MEAN_LEVEL],
         "std": [LEVELS_PER_UNIT],
         "output": "logits",
-        "halo_px": net.halo_px,
-        "align_px": net.align_px,
+        "halo_px": whole.halo_px,
+        "align_px": whole.align_px,
         "threshold": threshold,
     }
-    plain = Inside(net).float().eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    side = 2 * net.halo_px + 4 * net.align_px
+    plain = whole.float().eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    side = 2 * whole.halo_px + 4 * whole.align_px
     image = torch.zeros(1, net.in_channels, side, side)
     sides, inner = {2: "height", 3: "width"}, {2: "inner_height", 3: "inner_width"}
     with warnings.catch_warnings():
@@ -80,7 +83,7 @@ def write(net: torch.nn.Module, info: dict[str, Any], path: str | Path, name: st
         raise ValueError(f"{info['model_name']} is written as a {wanted} file; received {path}")
     threshold = info["result"].get("threshold", 0.5)
     if isinstance(net, LightUNet):
-        export(net, path, name, threshold)
+        export(net, path, name, threshold, info["result"].get("wide_shift"))
     else:
         pack(net, path, name, threshold, info["transform"], {key: info[key] for key in ("recipe", "result")})  # type: ignore[arg-type]
 
@@ -107,6 +110,14 @@ def card(net: torch.nn.Module, info: dict[str, Any], name: str, content: bytes) 
         f"{result['seconds'] / 60:.0f} minutes with {result['environment']['threads']} thread(s)",
         f"- command: `{result['command']}`",
         f"- a pixel is crack from probability {result['threshold']:.3f} on: the threshold of the best F1 on validation photographs",
+        *(
+            [
+                f"- wide cracks: the larger of two log-odds counts, of the picture and of the same at half its size less {shift:g}, which was "
+                "chosen by the best F1 on validation photographs"
+            ]
+            if (shift := result.get("wide_shift"))
+            else []
+        ),
         "",
         "Pooled pixels of the test parts, in per cent; intervals, definitions and failures: docs/results.",
         "",

@@ -114,13 +114,14 @@ class Inside(nn.Module):
 
     def __init__(self, net: LightUNet):
         super().__init__()
+        self.align_px, self.halo_px = net.align_px, net.halo_px
         self.net = deepcopy(net)
         self.skip = deepcopy(net.stem)
         for conv in (self.skip[0], self.net.head, *(up.unit[0] for up in self.net.up)):
             conv.padding = (0, 0)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
-        net, halo = self.net, self.net.halo_px
+        net, halo = self.net, self.halo_px
         finest = self.skip(_cut(x_NCHW, halo - 3))
         maps = [finest, *net.way_down(x_NCHW)[1:]]
         x = _cut(maps.pop(), halo // net.align_px - 1)
@@ -128,6 +129,34 @@ class Inside(nn.Module):
             skip = maps.pop()
             x = up(x, _cut(skip, halo // 2 ** len(maps) - 2) if maps else skip)
         return net.head(x)
+
+
+class TwoScales(nn.Module):
+    """A LightUNet that looks at the picture and at the same picture at half its size: N x C x H x W ->
+    N x 1 x (H - 2 halo_px) x (W - 2 halo_px), the larger of both log-odds after `shift` is taken from those of the half.
+
+    At half its size a crack that is too wide to be told from a shadow is an ordinary one. What is seen there alone must be surer, by
+    `shift`, as thin false lines grow wide too.
+    """
+
+    def __init__(self, net: LightUNet, shift: float):
+        super().__init__()
+        self.each, self.shift = Inside(net), shift
+        self.in_channels, self.align_px, self.halo_px = net.in_channels, 2 * net.align_px, 2 * net.halo_px
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        fine = self.each(_cut(x_NCHW, self.halo_px - self.each.halo_px))
+        half = self.each(F.avg_pool2d(x_NCHW, 2))
+        return torch.maximum(fine, self._twice(half) - self.shift)
+
+    def _twice(self, half_N1HW: Tensor) -> Tensor:
+        """At twice the size, bilinear within squares of align_px: what lies beyond a square depends on pixels beyond the halo."""
+        side = self.each.align_px
+        rows, columns = half_N1HW.shape[2] // side, half_N1HW.shape[3] // side
+        squares = half_N1HW.reshape(-1, rows, side, columns, side).transpose(2, 3).reshape(-1, 1, side, side)
+        wide = F.interpolate(squares, scale_factor=2.0, mode="bilinear", align_corners=False)
+        wide = wide.reshape(-1, rows, columns, 2 * side, 2 * side).transpose(2, 3)
+        return wide.reshape(-1, 1, 2 * side * rows, 2 * side * columns)
 
 
 def _cut(x_NCHW: Tensor, count: int) -> Tensor:

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from aoienet.data import augment, masks, metrics
 from aoienet.data.datasets import cracks as data
 from aoienet.data.transform import standardize
-from aoienet.models.segment import NAMES
-from aoienet.models.segment.light import transformed
+from aoienet.models.segment import NAMES, LightUNet
+from aoienet.models.segment.light import TwoScales, transformed
 from aoienet.train.pictures import epoch_order, limited
 from aoienet.train.recipes import Recipe
 from aoienet.train.tasks import Batch, predict, starts
@@ -28,6 +28,7 @@ READS = (
     *("pixels.blur_px", "pixels.noise_levels", "pixels.dice", "pixels.entropy", "pixels.skeleton"),
 )
 CLEAN, CRACK, LINE = 0, 1, 2  # a label; LINE: crack, and near the middle of it
+SHIFTS = (1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0)  # of TwoScales, in log-odds, tried on validation photographs
 TUBE_PX = 2  # half width of LINE about the skeleton (Kirchhoff 2024, arXiv 2404.03010)
 
 
@@ -134,7 +135,8 @@ class SegmentTask:
             h, w = image.shape[:2]
             wide = np.pad(image, [(halo, halo + -h % align), (halo, halo + -w % align), (0, 0)], mode="symmetric")
             (odds,) = predict(net, self._transformed(np.moveaxis(wide, 2, 0))[None])
-            out.append(1 / (1 + np.exp(-odds[halo : halo + h, halo : halo + w, 0])))
+            edge = halo - (len(wide) - len(odds)) // 2  # what the network has not left out by itself
+            out.append(1 / (1 + np.exp(-odds[edge : edge + h, edge : edge + w, 0])))
         return out
 
     def validate(self, net: torch.nn.Module) -> dict:
@@ -149,10 +151,16 @@ class SegmentTask:
         }
 
     def result(self, net: torch.nn.Module) -> dict:
-        """Threshold of the best F1 on validation photographs, then the test parts with it."""
+        """Threshold of the best F1 on validation photographs, and with it the shift that makes half the size help most, where it
+        does; then the test parts."""
         threshold = 0.5
+        chosen: dict[str, float | None] = {}
         if self.val:
-            threshold = masks.best_threshold([truth_of(p) for p in self.val], self.probabilities(net, self.val))
+            truth = [truth_of(p) for p in self.val]
+            threshold = masks.best_threshold(truth, self.probabilities(net, self.val))
+            if isinstance(net, LightUNet):
+                shift = self._best_shift(net, truth, threshold)
+                chosen, net = {"wide_shift": shift}, net if shift is None else TwoScales(net, shift)
         said = [p >= threshold for p in self.probabilities(net, self.test)]
         test: dict[str, dict] = {}
         for source in dict.fromkeys(p.source for p in self.test):
@@ -163,4 +171,16 @@ class SegmentTask:
             else:
                 wrong, pixels = sum(int(s.sum()) for _, s in rows), sum(s.size for _, s in rows)
                 test[source] = {"pictures": len(rows), "false_crack_pixels": metrics.share(wrong, pixels)}
-        return {"threshold": threshold, "test": test}
+        return {"threshold": threshold, **chosen, "test": test}
+
+    def _best_shift(self, net: LightUNet, truth: list[np.ndarray], threshold: float) -> float | None:
+        """Of SHIFTS, by F1 on validation photographs; None where the picture alone is better."""
+
+        def f1(asked: torch.nn.Module) -> float:
+            said = [p >= threshold for p in self.probabilities(asked, self.val)]
+            hit = sum(int((t & s).sum()) for t, s in zip(truth, said, strict=True))
+            return 2 * hit / max(1, sum(int(t.sum() + s.sum()) for t, s in zip(truth, said, strict=True)))
+
+        found = {shift: f1(TwoScales(net, shift)) for shift in SHIFTS}
+        best = max(found, key=lambda shift: found[shift])
+        return best if found[best] > f1(net) else None
