@@ -359,6 +359,17 @@ def test_dry_run_tells_frames_memory_and_time_and_writes_nothing(wall, tmp_path)
     assert "core s" in call("scan", wall, "--out", tmp_path / "o", "--dry-run").stdout and not (tmp_path / "o").exists()
 
 
+def test_a_dry_run_tries_all_that_a_scan_does_on_parts_of_the_picture(wall, tmp_path, monkeypatch):
+    from aoienet.scan import cascade
+
+    sizes, measure = [], cascade.measure_piece
+    monkeypatch.setattr(cascade, "measure_piece", lambda window, *more: sizes.append(1) or measure(window, *more))
+    done = call("scan", wall, "--out", tmp_path / "o", "--dry-run", "--json", "--jobs", 1)
+    assert done.exit_code == 0 and sizes, done.output
+    sizes.clear()
+    assert call("scan", wall, "--out", tmp_path / "o", "--dry-run", *FIRST).exit_code == 0 and not sizes
+
+
 def test_a_dry_run_with_a_missing_picture_tells_the_others_and_ends_with_two(wall, tmp_path):
     words = ("scan", wall, tmp_path / "none.tif", "--out", tmp_path / "o", "--dry-run", "--jobs", 1)
     done = call(*words)

@@ -14,7 +14,7 @@ from aoienet import synth
 from aoienet.scan import cascade, outside
 from aoienet.scan.keep import OUTSIDE, Reason, passed_on
 from aoienet.scan.mask import TILE_PX
-from aoienet.scan.sources import SourceError, open_source
+from aoienet.scan.sources import Part, SourceError, open_source
 
 H, W = 300, 420
 
@@ -271,3 +271,14 @@ def test_a_scan_of_a_mosaic_counts_what_was_photographed(tmp_path):
     assert masks["w"][near].any() and not masks["n"][near].any()
     wrong = call("scan", tmp_path / "white.png", "--out", tmp_path / "x", "--nodata", "white")
     assert wrong.exit_code == 1 and "received white" in wrong.stderr
+
+
+def test_a_part_of_a_picture_has_its_pixels_and_what_is_not_there(tmp_path, rgb, gone):
+    save_tiff(tmp_path / "a.tif", rgb, gone, tile=(64, 64))
+    with open_source(tmp_path / "a.tif") as whole:
+        part = Part(whole, (30, 230, 40, 200))
+        assert (part.height, part.width, part.outside) == (200, 160, whole.outside)
+        np.testing.assert_array_equal(part.read(20, 50), whole.window(50, 80, 40, 200))
+        np.testing.assert_array_equal(part.window(20, 50, 7, 90), whole.window(50, 80, 47, 130))
+        np.testing.assert_array_equal(part.absent(0, 200), gone[30:230, 40:200])
+        np.testing.assert_array_equal(part.absent(5, 20, 3, 60), gone[35:50, 43:100])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,27 +18,32 @@ from aoienet.cli import _common
 
 if TYPE_CHECKING:
     from aoienet.cli._cascade import Request
-    from aoienet.scan.cascade import Stages
+    from aoienet.measure import Settings
+    from aoienet.scan.cascade import Looker, Stages
+    from aoienet.scan.sources import Source
+    from aoienet.scan.sources.part import Box
     from aoienet.scan.work import Picture
 
 PROBE_PX = 1024  # side of the parts that are scanned to learn speed and share
 PROBES = 4  # of the largest picture
 LIBRARIES_MIB = 170  # Python with NumPy, SciPy and ONNX Runtime
 SECOND_MIB = 260  # windows of the second stage in flight, and what is measured
+FINISH_S_PER_MP = 0.2  # of one core: cracks are put together and the outputs written, 10 s for the demo's 52 megapixels
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Of one core, and the share of the area that was passed on, on the parts that were tried."""
+    """Of one core, both stages and measuring, and the share of the area that was passed on, on the parts that were tried."""
 
-    first_px_per_s: float
-    second_px_per_s: float
+    px_per_s: float
     passed_on: float
 
 
 def forecast(pictures: list[Picture], request: Request, stages: Stages, jobs: int, as_json: bool) -> None:
     """Print frames, memory and time of a scan. Exit code 2: a picture cannot be scanned."""
-    speed = _tried(pictures, stages)
+    from aoienet.measure import Settings
+
+    speed = _tried(pictures, stages, Settings(blur_px=request.blur_px))
     rows = [_of_picture(p, stages, speed) for p in pictures]
     good = [r for r in rows if "error" not in r]
     units = sum(r["bands"] for r in good)
@@ -97,7 +104,7 @@ def _of_picture(picture: Picture, stages: Stages, speed: Speed | None) -> dict[s
     second = stages.segmenter
     second_rows = 0 if second is None else picture.width * (TILE_PX + 2 * second.halo_px)
     px = picture.height * picture.width
-    seconds = px / speed.first_px_per_s + speed.passed_on * px / speed.second_px_per_s
+    seconds = px / speed.px_per_s + FINISH_S_PER_MP * px / 1e6
     return {
         "input": str(picture.path),
         "width_px": picture.width,
@@ -112,65 +119,57 @@ def _of_picture(picture: Picture, stages: Stages, speed: Speed | None) -> dict[s
     }
 
 
-def _tried(pictures: list[Picture], stages: Stages) -> Speed | None:
-    """Both stages on some parts of the largest picture."""
-    from aoienet.scan.keep import passed_on, reasons
-    from aoienet.scan.quality import Quality
-    from aoienet.scan.runner import log_odds
+def _tried(pictures: list[Picture], stages: Stages, settings: Settings) -> Speed | None:
+    """Some parts of the largest picture, scanned and measured as in a scan."""
+    from aoienet.scan.cascade import Unit
+    from aoienet.scan.keep import passed_on
     from aoienet.scan.sources import SourceError
-    from aoienet.scan.tiles import block_grid
 
     some = [p for p in pictures if not p.error]
     if not some:
         return None
     picture = max(some, key=lambda p: p.height * p.width)
-    parts = []
-    with stages.open_source(picture.path) as source:
-        for y, x in _places(picture):
-            box = y, min(y + PROBE_PX, picture.height), x, min(x + PROBE_PX, picture.width)
+    seconds, px = 0.0, 0
+    shares: list[float] = []
+    with contextlib.ExitStack() as opened:
+
+        @functools.cache
+        def whole(channels: int | None) -> Source:
+            return opened.enter_context(stages.open_source(picture.path, channels))
+
+        for box in _places(picture):
             try:
-                parts.append((source.window(*box), source.absent(*box)))
+                with _looker(stages, whole, box, picture.path, settings) as looker:
+                    unit = Unit(0, 0, looker.source.height)
+                    if not shares:
+                        looker.look(unit)  # the first one makes workspaces and brings libraries in
+                    took, found = _timed(functools.partial(looker.look, unit))
+                    px += looker.source.height * looker.source.width
             except SourceError:
                 continue
-    seconds, shares, px = 0.0, [], 0
-    for part, absent in parts:
-        grid = block_grid(part.shape[0], part.shape[1], stages.geometry)
-        padded = np.pad(
-            part,
-            [(0, grid.padded_height - part.shape[0]), (0, grid.padded_width - part.shape[1])]
-            + [(0, 0)] * (part.ndim - 2),
-            mode="reflect",
-        )
-        stages.run(padded)  # the first call makes the workspace
-        took, logits = _timed(functools.partial(stages.run, padded))
-        seconds, px = seconds + took, px + part.shape[0] * part.shape[1]
-        scores = log_odds(logits, stages.decision.defect, stages.decision.temperature)
-        quality = Quality(grid, stages.geometry, 0, stages.familiar)
-        quality.add(part, absent)
-        shares.append(passed_on(reasons(scores, stages.decision.threshold, quality, 0, stages.geometry)).mean())
-    if not parts:
-        return None
-    return Speed(px / max(seconds, 1e-9), _second_speed(stages, parts[0][0]), float(np.mean(shares)))
+            seconds += took
+            shares.append(float(passed_on(found.reasons_HW).mean()))
+    return Speed(px / max(seconds, 1e-9), float(np.mean(shares))) if shares else None
 
 
-def _second_speed(stages: Stages, part: np.ndarray) -> float:
-    """Pixels per second of a whole tile with its surroundings; small areas alone cost more."""
-    from aoienet.segment import picture as segment
+def _looker(stages: Stages, whole: Callable[[int | None], Source], box: Box, path: Path, settings: Settings) -> Looker:
+    """One of a part of the picture."""
+    from aoienet.scan import cascade
+    from aoienet.scan.sources import Part
 
-    if stages.segmenter is None:
-        return float("inf")
-    grey = part if part.ndim == 2 else part[..., 1]
-    image = grey if stages.segmenter.channels == 1 else np.repeat(grey[..., None], 3, axis=2)
-    image = image[:512, :512]
-    segment(stages.segmenter, image)
-    took, _ = _timed(functools.partial(segment, stages.segmenter, image))
-    return image.shape[0] * image.shape[1] / max(took, 1e-9)
+    class Cut(cascade.Stages):
+        def open_source(self, path: Path, channels: int | None = None) -> Source:
+            return Part(whole(channels), box)
+
+    return cascade.Looker(Cut(**vars(stages)), path, settings)
 
 
-def _places(picture: Picture) -> list[tuple[int, int]]:
-    """Corners of the parts, on the diagonal."""
-    last_y, last_x = max(0, picture.height - PROBE_PX), max(0, picture.width - PROBE_PX)
-    return [(last_y * k // PROBES, last_x * k // PROBES) for k in range(1, PROBES)]
+def _places(picture: Picture) -> list[Box]:
+    """The parts, on the diagonal."""
+    sides = picture.height, picture.width
+    lasts = [max(0, side - PROBE_PX) for side in sides]
+    corners = [[last * k // PROBES for last in lasts] for k in range(1, PROBES)]
+    return [(y, min(y + PROBE_PX, sides[0]), x, min(x + PROBE_PX, sides[1])) for y, x in corners]
 
 
 def _timed(work: Callable[[], Any]) -> tuple[float, Any]:

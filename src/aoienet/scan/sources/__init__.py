@@ -14,6 +14,7 @@ from pathlib import Path
 from aoienet.scan.sources.base import AUTO, Source, SourceError, file_sha256, grey_of_rgb, level_table, orient
 from aoienet.scan.sources.find import find_pictures
 from aoienet.scan.sources.geo import GeoReference
+from aoienet.scan.sources.part import Part
 from aoienet.scan.sources.stream import RawRows, frames
 from aoienet.scan.sources.tiff import TiffSource
 from aoienet.scan.sources.whole import JPEG2000, WholeSource
@@ -21,6 +22,7 @@ from aoienet.scan.sources.whole import JPEG2000, WholeSource
 __all__ = [
     "AUTO",
     "GeoReference",
+    "Part",
     "RawRows",
     "Source",
     "SourceError",
