@@ -27,7 +27,6 @@ def export(net: LightUNet, path: str | Path, name: str, threshold: float, wide_s
     import onnx
 
     whole: Inside | TwoScales = Inside(net) if wide_shift is None else TwoScales(net, wide_shift)
-
     options = {
         "name": name,
         "mean": [MEAN_LEVEL],

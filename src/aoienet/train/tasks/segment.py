@@ -157,9 +157,10 @@ class SegmentTask:
         chosen: dict[str, float | None] = {}
         if self.val:
             truth = [truth_of(p) for p in self.val]
-            threshold = masks.best_threshold(truth, self.probabilities(net, self.val))
+            alone = self.probabilities(net, self.val)
+            threshold = masks.best_threshold(truth, alone)
             if isinstance(net, LightUNet):
-                shift = self._best_shift(net, truth, threshold)
+                shift = self._best_shift(net, truth, alone, threshold)
                 chosen, net = {"wide_shift": shift}, net if shift is None else TwoScales(net, shift)
         said = [p >= threshold for p in self.probabilities(net, self.test)]
         test: dict[str, dict] = {}
@@ -173,14 +174,16 @@ class SegmentTask:
                 test[source] = {"pictures": len(rows), "false_crack_pixels": metrics.share(wrong, pixels)}
         return {"threshold": threshold, **chosen, "test": test}
 
-    def _best_shift(self, net: LightUNet, truth: list[np.ndarray], threshold: float) -> float | None:
-        """Of SHIFTS, by F1 on validation photographs; None where the picture alone is better."""
+    def _best_shift(
+        self, net: LightUNet, truth: list[np.ndarray], alone: list[np.ndarray], threshold: float
+    ) -> float | None:
+        """Of SHIFTS, by F1 on validation photographs; None where the picture alone, of these probabilities, is better."""
 
-        def f1(asked: torch.nn.Module) -> float:
-            said = [p >= threshold for p in self.probabilities(asked, self.val)]
+        def f1(found: list[np.ndarray]) -> float:
+            said = [p >= threshold for p in found]
             hit = sum(int((t & s).sum()) for t, s in zip(truth, said, strict=True))
             return 2 * hit / max(1, sum(int(t.sum() + s.sum()) for t, s in zip(truth, said, strict=True)))
 
-        found = {shift: f1(TwoScales(net, shift)) for shift in SHIFTS}
+        found = {shift: f1(self.probabilities(TwoScales(net, shift), self.val)) for shift in SHIFTS}
         best = max(found, key=lambda shift: found[shift])
-        return best if found[best] > f1(net) else None
+        return best if found[best] > f1(alone) else None
