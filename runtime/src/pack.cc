@@ -1,6 +1,7 @@
 // Weights in the order in which the kernels of one instruction set read them.
 #include "model.h"
 #include "ops/conv_bits/packed.h"
+#include "ops/conv_int/packed.h"
 
 namespace aoie {
 namespace {
@@ -65,18 +66,28 @@ bool pack_bits(Node* node, int64_t lanes, Arena* arena) {
   return true;
 }
 
-bool pack_int(Node* node, int64_t lanes,
-              Arena* arena) {  // i16 [o, k, k * c] -> i16 [o_pad / lanes, k, pairs, lanes, 2]
+// i16 [o, k, k * c] -> ops/conv_int/packed.h for AVX-512, else i16 [o_pad / lanes, k, pairs, lanes, 2]
+bool pack_int(Node* node, int64_t lanes, Arena* arena) {
   const auto* weight = static_cast<const int16_t*>(node->weight);
-  const int64_t run = node->k * node->c, pairs = (run + 1) / 2;
-  if (!arena->take(static_cast<size_t>(padded(node->o) * node->k * pairs), &node->packed)) return false;
-  for (int64_t o = 0; o < node->o; ++o)
-    for (int64_t ky = 0; ky < node->k; ++ky)
-      for (int64_t i = 0; i < run; ++i) {
-        const uint32_t value = static_cast<uint16_t>(weight[(o * node->k + ky) * run + i]);
-        const int64_t to = (((o / lanes) * node->k + ky) * pairs + i / 2) * lanes + o % lanes;
-        node->packed[static_cast<size_t>(to)] |= value << (i % 2 * 16);
-      }
+  const int64_t run = node->k * node->c, rows = node->o * node->k;
+  IntForm form = node->isa == kAvx512 ? kQuads : kPairs;
+  for (int64_t i = 0; i < rows * run; ++i)
+    if (weight[i] < -128 || weight[i] > 127) form = kPairs;
+  const int64_t per_word = in_word(form), words = (run + per_word - 1) / per_word;
+  const int64_t head = node->isa == kAvx512 ? kIntHead + padded(node->o) : 0;
+  if (!arena->take(static_cast<size_t>(head + padded(node->o) * node->k * words), &node->packed)) return false;
+  uint32_t* packed = node->packed.data();
+  if (head > 0) packed[0] = form;
+  const uint32_t bits = 32 / static_cast<uint32_t>(per_word), mask = (1u << bits) - 1;
+  for (int64_t row = 0; row < rows; ++row) {
+    const int64_t o = row / node->k, ky = row % node->k;
+    for (int64_t i = 0; i < run; ++i) {
+      const auto value = static_cast<uint32_t>(weight[row * run + i]);
+      const int64_t to = ((o / lanes * node->k + ky) * words + i / per_word) * lanes + o % lanes;
+      packed[head + to] |= (value & mask) << (static_cast<uint32_t>(i % per_word) * bits);
+      if (form == kQuads) packed[kIntHead + o] -= 128 * value;
+    }
+  }
   return true;
 }
 

@@ -26,13 +26,15 @@ double best_ms(int repeats, F f) {
   return best;
 }
 
-void bench(Op op, int isa, int64_t h, int64_t w, int64_t c, int64_t o, int64_t j, int64_t k, int64_t s) {
+// weights: the bits that a pair of 16-bit weights may have; conv_int takes another way where they fit into bytes.
+void bench(Op op, int isa, int64_t h, int64_t w, int64_t c, int64_t o, int64_t j, int64_t k, int64_t s,
+           uint32_t weights = 0x007F007Fu) {
   const aoie::Choice choice = aoie::find_kernel(op, isa);
   if (choice.isa != isa) return;
   aoie_test::Random random;
   std::vector<uint64_t> in(static_cast<size_t>(h * w * (c + 64))), weight(static_cast<size_t>(o * k * k * c + 64));
   for (auto& v : in) v = random.next() & 0x3F7FFFFF3F7FFFFFull;
-  for (auto& v : weight) v = random.next() & 0x007F007F007F007Full;
+  for (auto& v : weight) v = random.next() & (uint64_t{weights} << 32 | weights);
   std::vector<float> constants(static_cast<size_t>(16 * (o + c + 64)), 0.5f), out(static_cast<size_t>(h * w * (o + c)));
   std::vector<uint64_t> scratch(static_cast<size_t>((w + 64) * (c + 8) * k * j + 4 * (w + 16)));
   aoie::Node node;
@@ -65,7 +67,11 @@ int main() {
     bench(Op::conv_bits, isa, 32, 32, 256, 256, 2, 3, 1);
     bench(Op::conv_bits, isa, 64, 64, 64, 64, 2, 1, 1);
     bench(Op::standardize, isa, 1024, 1024, 1, 1, 1, 1, 1);
-    bench(Op::conv_int, isa, 256, 256, 1, 32, 1, 7, 2);
+    for (const uint32_t weights : {0x007F007Fu, 0x7FFF7FFFu}) {
+      std::printf("stem weights of %d bits:\n", weights == 0x007F007Fu ? 8 : 16);
+      bench(Op::conv_int, isa, 256, 256, 1, 64, 1, 7, 4, weights);
+      bench(Op::conv_int, isa, 224, 224, 3, 64, 1, 7, 2, weights);
+    }
     bench(Op::binarize, isa, 64, 64, 64, 64, 2, 1, 1);
     bench(Op::slopes, isa, 64, 64, 64, 64, 1, 1, 1);
     bench(Op::add, isa, 64, 64, 64, 64, 1, 1, 1);

@@ -13,13 +13,13 @@ from aoienet.models import create_model
 def test_rows_add_up_to_the_totals():
     cost = cost_of(create_model("aoienet_scan"))
     stem = cost.layers[0]
-    assert (stem.kind, stem.weight_bits, stem.weights, stem.macs) == ("conv", 16, 64 * 49, 64 * 49 * 64 * 64)
+    assert (stem.kind, stem.weight_bits, stem.weights, stem.macs) == ("conv", 8, 64 * 49, 64 * 49 * 64 * 64)
     binary = [layer for layer in cost.layers if layer.kind == "binary conv"]
     assert [layer.output for layer in binary] == [(64, 64, 64)] * 2 + [(128, 32, 32)] * 3
     assert cost.binary_macs == sum(layer.macs for layer in binary) == 679_477_248
     assert cost.binary_macs_planes == 2 * cost.binary_macs
     assert cost.ops == cost.binary_macs_planes / 64 + cost.float_macs
-    assert cost.binary_weights + cost.int16_weights + cost.float_weights == cost.parameters
+    assert cost.binary_weights + cost.int8_weights + cost.float_weights == cost.parameters
 
 
 def test_another_input_size_scales_the_work_and_not_the_weights():

@@ -4,14 +4,14 @@ import torch
 
 from aoienet.models.spec import after
 from aoienet.nn.cell import Cell
-from aoienet.nn.conv import BinaryConv2d, Int16Conv2d, thermometer
+from aoienet.nn.conv import BinaryConv2d, Int8Conv2d, thermometer
 
 
 def test_stem_weights_are_integers_times_a_step():
     torch.manual_seed(0)
-    conv = Int16Conv2d(1, 4, 7, 4, 3, bias=False)
+    conv = Int8Conv2d(1, 4, 7, 4, 3, bias=False)
     integers, step = conv.integer_weight()
-    assert torch.equal(integers, integers.round()) and integers.abs().max() == 32767
+    assert torch.equal(integers, integers.round()) and integers.abs().max() == 127
     x = torch.randint(-127, 128, (1, 1, 16, 16)).float()
     expected = torch.nn.functional.conv2d(x.double(), integers * step, stride=4, padding=3)
     assert torch.allclose(conv(x).double(), expected, rtol=1e-4, atol=1e-3)

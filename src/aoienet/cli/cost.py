@@ -72,7 +72,7 @@ def totals(c: Cost) -> list[tuple[str, str]]:
     return [
         ("input", "x".join(map(str, c.input))),
         ("weights of 1 bit", f"{c.binary_weights:,}"),
-        ("weights of 16 bit (stem)", f"{c.int16_weights:,}"),
+        ("weights of 8 bit (stem)", f"{c.int8_weights:,}"),
         ("real parameters (before folding)", f"{c.float_weights:,}"),
         ("packed", packed),
         ("binary MACs of one plane", f"{c.binary_macs:,}"),

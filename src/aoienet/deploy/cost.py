@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from aoienet.nn.conv import BinaryConv2d, Int16Conv2d
+from aoienet.nn.conv import BinaryConv2d, Int8Conv2d
 from aoienet.nn.layer import BinaryLayer
 from aoienet.quant.activation import ActivationQuantizer
 from aoienet.quant.weight.real import Real
@@ -63,12 +63,12 @@ class Cost:
         return sum(layer.weights for layer in self.layers if layer.weight_bits == 1)
 
     @property
-    def int16_weights(self) -> int:
-        return sum(layer.weights for layer in self.layers if layer.weight_bits == 16)
+    def int8_weights(self) -> int:
+        return sum(layer.weights for layer in self.layers if layer.weight_bits == 8)
 
     @property
     def float_weights(self) -> int:
-        return self.parameters - self.binary_weights - self.int16_weights
+        return self.parameters - self.binary_weights - self.int8_weights
 
     @property
     def binary_macs(self) -> int:
@@ -95,7 +95,7 @@ class Cost:
 
     def document(self) -> dict[str, Any]:
         """For --json."""
-        totals = ("binary_weights", "int16_weights", "float_weights", "binary_macs", "binary_macs_planes", "float_macs")
+        totals = ("binary_weights", "int8_weights", "float_weights", "binary_macs", "binary_macs_planes", "float_macs")
         out = {key: getattr(self, key) for key in (*totals, "elementwise", "ops")}
         return {"name": self.name, "input": list(self.input), **out, "parameters": self.parameters,
                 "packed_bytes": self.packed_bytes, "refused": self.refused,
@@ -137,7 +137,7 @@ class _Counter:
             self.cost.thop += 0 if binary else macs
         elif isinstance(module, (nn.Conv2d, nn.Linear)):
             macs = module.weight[0].numel() * out.numel()
-            bits = 16 if isinstance(module, Int16Conv2d) else 32
+            bits = 8 if isinstance(module, Int8Conv2d) else 32
             kind = "conv" if isinstance(module, nn.Conv2d) else "linear"
             layers.append(LayerCost(name, kind, shape, module.weight.numel(), bits, macs))
             self.cost.thop += macs

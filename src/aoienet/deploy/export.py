@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from aoienet.deploy import fold
 from aoienet.models.net import BinaryNet
-from aoienet.nn.conv import Int16Conv2d, thermometer
+from aoienet.nn.conv import Int8Conv2d, thermometer
 from aoienet.nn.graph import Slopes
 from aoienet.quant.activation import ActivationQuantizer
 
@@ -177,7 +177,7 @@ class GraphWriter:
             for each in module:
                 x = self.part(each, x)
             return x
-        if isinstance(module, Int16Conv2d):
+        if isinstance(module, Int8Conv2d):
             return self._conv_int(values[0], module)
         if isinstance(module, nn.Conv2d):
             return self.conv_f32(values[0], module)
@@ -270,7 +270,7 @@ class GraphWriter:
 
         return self.waiting("conv_bits", weights.high.shape[0], (value,), fold_in, reference)
 
-    def _conv_int(self, x: int, conv: Int16Conv2d) -> Sym:
+    def _conv_int(self, x: int, conv: Int8Conv2d) -> Sym:
         integers, step = conv.integer_weight()
         weight, step_O = fold.numpy64(integers).transpose(0, 2, 3, 1).astype(np.int16), fold.numpy64(step).ravel()
         keys = {"k": conv.kernel_size[0], "s": conv.stride[0], "p": int(conv.padding[0])}

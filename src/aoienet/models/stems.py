@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from aoienet.models.spec import Stem
-from aoienet.nn.conv import BinaryConv2d, Int16Conv2d, thermometer
+from aoienet.nn.conv import BinaryConv2d, Int8Conv2d, thermometer
 from aoienet.nn.graph import Graph, Value
 from aoienet.nn.layer import activation
 
@@ -39,7 +39,7 @@ class ConvStem(nn.Module):
         channels = in_channels
         for i, conv in enumerate(spec.convs):
             layers += [activation("relu", channels)] if i else []
-            kind = nn.Conv2d if i else Int16Conv2d
+            kind = nn.Conv2d if i else Int8Conv2d
             side = conv.kernel
             layers += [kind(channels, conv.out, side, conv.stride, side // 2, groups=conv.groups, bias=False)]
             layers += [nn.BatchNorm2d(conv.out)]

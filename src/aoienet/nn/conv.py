@@ -39,16 +39,18 @@ class BinaryConv2d(nn.Module):
         return F.conv2d(z, weight, stride=self.stride)
 
 
-class Int16Conv2d(nn.Conv2d):
-    """Convolution whose weights are rounded to 16-bit integers per output channel (straight-through gradient).
+class Int8Conv2d(nn.Conv2d):
+    """Convolution whose weights are rounded to 8-bit integers per output channel (straight-through gradient).
 
     The runtime multiplies int8 pixels with these integers, so the trained stem and the packed one are the same numbers.
+    Runs trained before with 16 bits are read the same way: no decision of theirs that was counted became worse
+    (docs/results/2026-11-27-stem.md).
     """
 
     def integer_weight(self) -> tuple[Tensor, Tensor]:
-        """(integers [O,I,k,k], step [O,1,1,1]), both float64; weight ~ step * integer, |integer| <= 32767."""
+        """(integers [O,I,k,k], step [O,1,1,1]), both float64; weight ~ step * integer, |integer| <= 127."""
         weight = self.weight.detach().double()
-        step = weight.abs().amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-30) / 32767
+        step = weight.abs().amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-30) / 127
         return torch.round(weight / step), step
 
     def forward(self, input: Tensor) -> Tensor:

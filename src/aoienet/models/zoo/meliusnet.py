@@ -10,7 +10,7 @@ CELL = Cell(act_q="sign", surrogate="clip:1.3", weight_q="sign", pre_bn=True, bn
 GROUPED_STEM = Stem(
     "conv", (Conv(32, 3, 2), Conv(32, 3, 1, groups=4), Conv(64, 3, 1, groups=8)), act="relu", maxpool=True
 )
-DIFFERS = "weights outside of 1.3 get no gradient (its code: all do); stem weights of the first convolution are 16-bit integers"
+DIFFERS = "weights outside of 1.3 get no gradient (its code: all do); stem weights of the first convolution are 8-bit integers"
 
 
 def stages(growth: int, counts: tuple[int, ...], transitions: tuple[int, ...]) -> tuple[Block, ...]:

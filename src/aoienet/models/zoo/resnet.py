@@ -43,7 +43,7 @@ RESNET20 = cifar(
     pairs(R20),
     act="relu",
     paper=PAPER,
-    differs="stem weights are 16-bit integers",
+    differs="stem weights are 8-bit integers",
     published=(
         Published("cifar10", 91.7, source=f"{QUOTED}; AOIE-Net Table 2"),
         Published("cifar10", 91.25, source="He 2016, Table 6"),
@@ -56,7 +56,7 @@ RESNET56 = cifar(
     pairs(R56),
     act="relu",
     paper=PAPER,
-    differs="stem weights are 16-bit integers",
+    differs="stem weights are 8-bit integers",
     published=(Published("cifar10", 93.03, source="He 2016, Table 6"),),
 )
 
@@ -65,7 +65,7 @@ RESNET18 = imagenet(
     OPTION_B,
     pairs(R18),
     paper=PAPER,
-    differs="stem weights are 16-bit integers",
+    differs="stem weights are 8-bit integers",
     published=(
         Published("imagenet", 69.6, 89.2, source=QUOTED),
         Published("imagenet", 69.76, 89.08, source="torchvision, resnet18 IMAGENET1K_V1"),
@@ -77,7 +77,7 @@ RESNET34 = imagenet(
     OPTION_B,
     pairs(R34),
     paper=PAPER,
-    differs="stem weights are 16-bit integers",
+    differs="stem weights are 8-bit integers",
     published=(Published("imagenet", 73.3, 91.3, source=f"{QUOTED}; AOIE-Net Table 3 gives it to ResNet-18"),),
 )
 
