@@ -79,6 +79,7 @@ template <IntForm kForm, int kCount>
 void channels(const Line& line, int64_t ox) {
   int64_t o = 0;
   for (; o + 4 * kLanes <= line.args.o_pad; o += 4 * kLanes) positions<kForm, 4, kCount>(line, ox, o);
+  for (; o + 2 * kLanes <= line.args.o_pad; o += 2 * kLanes) positions<kForm, 2, kCount>(line, ox, o);
   for (; o < line.args.o_pad; o += kLanes) positions<kForm, 1, kCount>(line, ox, o);
 }
 

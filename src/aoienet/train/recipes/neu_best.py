@@ -13,10 +13,10 @@ def neu_best() -> Recipe:
     """
     return Recipe(
         name="neu_best",
-        model="aoienet_compact_levels",
+        model="aoienet_compact_small",
         classes=CLASSES,
         data=Data("neu_cls", split="grouped"),
-        epochs=20,
+        epochs=60,
         batch=16,
         label_smoothing=0.1,
         input=Input("pixels"),
