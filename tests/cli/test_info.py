@@ -117,3 +117,21 @@ def test_a_model_tells_its_weights_and_its_memory(monkeypatch):
     }
     said = words("neu_cls")
     assert "weights: binary" in said and "memory: model" in said and "block" not in said.split("memory:")[1]
+
+
+def test_a_second_stage_tells_how_it_reads_pixels_and_how_far_it_looks(tmp_path):
+    from aoienet.segment import SHIPPED, load
+
+    light = load("light")
+    document = told("light")
+    assert document["kind"] == "segmenter" and document["sha256"] == light.sha256
+    assert (document["halo_px"], document["align_px"], document["threshold"]) == (160, 32, light.threshold)
+    (tmp_path / "mine.onnx").write_bytes(SHIPPED["light"].read_bytes())
+    (tmp_path / "mine.json").write_text('{"threshold": 0.25, "name": "mine"}', encoding="utf-8")
+    mine = told(tmp_path / "mine.onnx")
+    assert (mine["halo_px"], mine["threshold"], mine["name"]) == (160, 0.25, "mine")
+    assert "halo_px: 160" in words(tmp_path / "mine.onnx")
+    (tmp_path / "broken.onnx").write_bytes(b"no network")
+    done = CliRunner().invoke(app, ["info", str(tmp_path / "broken.onnx")])
+    assert done.exit_code == 1 and "is not an ONNX file" in done.stderr
+    assert "shipped models" in CliRunner().invoke(app, ["info", "lihgt"]).stderr

@@ -25,27 +25,35 @@ def register(app: typer.Typer) -> None:
 
 
 def info(
-    file: Annotated[str, typer.Argument(help="A picture, an .aoie file or the name of a shipped model.")],
+    file: Annotated[
+        str, typer.Argument(help="A picture, an .aoie or .onnx file, or the name of a shipped model or second stage.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Tell what a picture or a model file holds."""
     from aoienet import weights
+    from aoienet.segment import SHIPPED
 
     path = Path(file)
-    if not path.exists() and file in weights.names():
-        path = weights.locate(file)
+    if not path.exists():
+        path = weights.locate(file) if file in weights.names() else SHIPPED.get(file, path)
     if path.is_dir():
         _common.fail(f"info takes one file; received the folder {file}; next: aoienet scan {file} --out OUT --dry-run")
     if not path.is_file():
-        hint = f"; shipped models: {', '.join(weights.names())}" if weights.names() else ""
+        hint = f"; shipped models: {', '.join([*weights.names(), *SHIPPED])}"
         _common.fail(f"no such file: {file}{hint}")
     with path.open("rb") as handle:
         is_model = handle.read(8) == MAGIC
-    document = model_info(path) if is_model else picture_info(path)
+    if is_model:
+        document, lines = model_info(path), model_lines
+    elif path.suffix.lower() == ".onnx":
+        document, lines = segmenter_info(path), entries
+    else:
+        document, lines = picture_info(path), picture_lines
     if as_json:
         print(json.dumps(document, indent=2))
         return
-    for line in model_lines(document) if is_model else picture_lines(document):
+    for line in lines(document):
         print(line)
 
 
@@ -60,7 +68,13 @@ def model_lines(document: dict[str, Any]) -> Iterator[str]:
         elif key == "memory":
             yield f"memory: model {needed['model_bytes']:,}, workspace for {arena} bytes ({needed['isa']})"
         elif key != "meta":
-            yield f"{key}: {value if isinstance(value, str) else json.dumps(value)}"
+            yield from entries({key: value})
+
+
+def entries(document: dict[str, Any]) -> Iterator[str]:
+    """A line per entry."""
+    for key, value in document.items():
+        yield f"{key}: {value if isinstance(value, str) else json.dumps(value)}"
 
 
 def picture_lines(document: dict[str, Any]) -> Iterator[str]:
@@ -124,6 +138,32 @@ def model_info(path: Path) -> dict[str, Any]:
         "weight_bytes": weight_bytes(header),
         "memory": memory(model),
         "meta": header.get("meta", {}),
+    }
+
+
+def segmenter_info(path: Path) -> dict[str, Any]:
+    """How a second stage reads pixels, how far it looks (measured where its file does not say), and what a scan makes of it."""
+    from aoienet.segment import SegmentError
+    from aoienet.segment.onnx import OnnxSegmenter
+
+    with _common.wrong_use_is_exit_1(SegmentError):
+        segmenter = OnnxSegmenter(path)
+    options = segmenter.options
+    return {
+        "kind": "segmenter",
+        "file": str(path),
+        "name": segmenter.name,
+        "bytes": path.stat().st_size,
+        "sha256": segmenter.sha256,
+        "channels": segmenter.channels,
+        "mean": list(options.mean),
+        "std": list(options.std),
+        "bgr": options.bgr,
+        "answers": "probabilities" if segmenter.probability else "log-odds",
+        "threshold": segmenter.threshold,
+        "halo_px": segmenter.halo_px,
+        "align_px": segmenter.align_px,
+        "side_px": segmenter.side_px or "any",
     }
 
 
