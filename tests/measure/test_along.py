@@ -75,3 +75,15 @@ def test_places_that_nobody_saw_leave_the_largest_width_open():
     hidden = statistics.Samples(known.places, np.arange(400) < 200, known.weights, known.branch, known.tips)
     a, b = (statistics.summary(s, 0.85).max.u_px for s in (known, hidden))
     assert b > 2 * a
+
+
+def test_quantiles_of_all_profiles_at_once_are_those_of_each():
+    rng = np.random.default_rng(0)
+    at = np.array([0.5, 0.0, 1.0, 0.95, 0.3])
+    for count in (1, 2, 3, 40):
+        x = np.cumsum(np.maximum(rng.random((count, 30)), 1e-12), axis=0)
+        x *= rng.uniform(0.6, 1.1, 30) / x[-1]
+        y = np.sort(rng.random((count, 30)), axis=0)
+        at[3] = x[count // 2, 7]  # exactly at a place
+        wanted = [np.interp(at, x[:, k], y[:, k]) for k in range(30)]
+        assert np.array_equal(statistics._between(at, x, y), wanted)
