@@ -44,7 +44,7 @@ class Int8Conv2d(nn.Conv2d):
 
     The runtime multiplies int8 pixels with these integers, so the trained stem and the packed one are the same numbers.
     Runs trained before with 16 bits are read the same way: no decision of theirs that was counted became worse
-    (docs/results/2026-11-27-stem.md).
+    (docs/results/2026-11-27-runtime.md).
     """
 
     def integer_weight(self) -> tuple[Tensor, Tensor]:
