@@ -43,7 +43,7 @@ class Int8Conv2d(nn.Conv2d):
     """Convolution whose weights are rounded to 8-bit integers per output channel (straight-through gradient).
 
     The runtime multiplies int8 pixels with these integers, so the trained stem and the packed one are the same numbers.
-    Runs trained before with 16 bits are read the same way: no decision of theirs that was counted became worse
+    Runs that were trained with 16 bits are read with 8: 7,166 of 7,200 test decisions right for 7,165
     (docs/results/2026-11-27-runtime.md).
     """
 
