@@ -16,6 +16,7 @@ CPU time of the process: shared machines. Rivals get the transformed picture; th
 """
 
 import argparse
+import functools
 import json
 import os
 import platform
@@ -302,20 +303,24 @@ def neu_rivals(rounds: int, args: argparse.Namespace) -> dict[str, Any]:
     def transformed(u8: np.ndarray) -> np.ndarray:
         return transform.apply(u8, {"kind": "center"})[None, None].astype(np.float32)
 
-    model = Model.open(locate("neu_cls"))
-    image = np.zeros(0)
+    @functools.cache
+    def parts(draw: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Training pictures, test pictures, labels of these."""
+        data = neu_cls.load(args.data, neu_cls.Split("grouped", draw, 0.0))
+        test = data.indices("test")
+        return data.images_NHW[data.indices("train")], data.images_NHW[test], data.labels_N[test]
+
+    model, image = Model.open(locate("neu_cls")), parts(0)[1][0]
     calls: Calls = {"packed neu_cls": lambda: model.run(image)}
     accuracy = {"packed neu_cls": model.header["meta"]["result"]["accuracy"]}
     right: dict[str, list[bool]] = {}
     with tempfile.TemporaryDirectory() as name:
         for word in args.rival:
             draw = recipes.recipe_from(runs.read_checkpoint(Path(word.split(":")[0]))["recipe"]).data.split_seed
-            data = neu_cls.load(args.data, neu_cls.Split("grouped", draw, 0.0))
-            train, test = (data.images_NHW[data.indices(part)] for part in ("train", "test"))
-            image = test[0]
+            train, test, truth = parts(draw)
             (one,) = quantized([word], lambda train=train: map(transformed, train[::8]), Path(name))
             said = [y.argmax() for y in one.said(map(transformed, test))]
-            right.setdefault(one.label, []).extend(np.array(said) == data.labels_N[data.indices("test")])
+            right.setdefault(one.label, []).extend(np.array(said) == truth)
             own = one.calls(one.path, transformed(image))
             calls |= own
             accuracy |= dict.fromkeys(own, float(np.mean(right[one.label])))
