@@ -53,13 +53,13 @@ Split split_of(const Node& node) {
     case Op::conv_int:
     case Op::conv_bits:
     case Op::binarize:
+    case Op::maxpool:
       return Split::kRows;
     case Op::pool:
       return node.k == 0 ? Split::kWhole : Split::kSlice;
     case Op::conv_f32:
       return node.k == 1 && node.s == 1 && node.p == 0 ? Split::kSlice : Split::kWhole;
-    case Op::maxpool:  // padding
-    case Op::rank1:    // constants by row
+    case Op::rank1:  // constants by row
       return Split::kWhole;
     default:
       return Split::kSlice;

@@ -17,6 +17,7 @@ Reach reach_of(const Node& node) {
   switch (node.op) {
     case Op::conv_int:
     case Op::conv_bits:
+    case Op::maxpool:
       return {node.k, node.s, node.p};
     case Op::pool:
       return {node.k, node.s, 0};  // k = 0: the whole map
@@ -28,7 +29,6 @@ Reach reach_of(const Node& node) {
     case Op::conv_f32:
       return {node.k == 1 && node.s == 1 ? 1 : 0, 1, 0};
     case Op::standardize:
-    case Op::maxpool:
     case Op::rank1:  // not made for single rows: run.cc
       return {0, 1, 0};
     default:

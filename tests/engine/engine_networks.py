@@ -113,9 +113,10 @@ def scanner(seed: int = 0, c: int = 24) -> tuple[dict[str, Any], dict[str, np.nd
 
 
 def peaks() -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """A block scanner whose decision is the peak over 3 x 3 means: total stride 4, block 16, block stride 8."""
+    """A block scanner whose decision is the peak over 3 x 3 means, max pooling behind its stem: total stride 4, block 16,
+    block stride 8."""
     net = Builder(7, STANDARDIZE)
-    x = net.slopes(net.conv_int(20, 7, 4))
+    x = net.maxpool(net.slopes(net.conv_int(40, 7, 2)), 3, 2, 1)
     x = net.conv_bits(net.binarize(x), 21, 3, 1)
     x = net.op("peak", [net.op("pool", [x], 21, window=2, stride=1)], 21, window=3, stride=2)
     net.linear(x, 2)

@@ -139,7 +139,7 @@ def test_a_tile_with_halo_equals_the_whole_picture(files):
 
 
 @pytest.mark.parametrize("isa", [isa for isa in engine.isas() if isa != "reference"])
-@pytest.mark.parametrize("name", ["scanner", "scanner_wide", "thermometer_colour", "mixture_3"])
+@pytest.mark.parametrize("name", ["scanner", "scanner_wide", "scanner_peak", "thermometer_colour", "mixture_3"])
 def test_a_large_picture_in_strips_equals_step_by_step(name, isa, files, monkeypatch):
     monkeypatch.setenv("AOIENET_ISA", isa)
     model, h, w = Model.open(files[name]), 1201, 401
@@ -150,8 +150,9 @@ def test_a_large_picture_in_strips_equals_step_by_step(name, isa, files, monkeyp
         assert same_bits(model.run(image, threads), whole_maps[-1])
 
 
-def test_strips_hold_a_few_rows_of_each_map(files):
-    model = Model.open(files["scanner_wide"])
+@pytest.mark.parametrize("name", ["scanner_wide", "scanner_peak"])
+def test_strips_hold_a_few_rows_of_each_map(name, files):
+    model = Model.open(files[name])
     heights = [model.workspace_bytes(h, 401) - h * 401 for h in (1201, 2401)]  # the transformed picture is whole
     assert heights[1] < 1.1 * heights[0]
 

@@ -53,7 +53,7 @@ struct OpArgs {
   double eps_levels, scale;       // standardize
   int64_t from, taken, before;    // channels: first and count of the channels taken, channels of 0 in front
   float low, high;                // clip
-  int64_t skip_top, skip_bottom;  // output rows that another call makes: conv_int, conv_bits, binarize, standardize
+  int64_t skip_top, skip_bottom;  // output rows that another call makes: ops that run.cc splits by kRows
   const Tail* tail;               // conv_int, conv_bits: NULL = none, out is written
 };
 

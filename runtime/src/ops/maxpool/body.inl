@@ -27,8 +27,8 @@ inline void largest(const Taps& taps, int64_t c, float* to) {
 }
 
 void maxpool(const OpArgs& args) {
-  auto* to = static_cast<float*>(args.out);
-  for (int64_t oy = 0; oy < args.oh; ++oy)
+  auto* to = static_cast<float*>(args.out) + args.skip_top * args.ow * args.c;
+  for (int64_t oy = args.skip_top; oy < args.oh - args.skip_bottom; ++oy)
     for (int64_t ox = 0; ox < args.ow; ++ox, to += args.c) {
       const int64_t top = oy * args.s - args.pad, left = ox * args.s - args.pad;
       const Taps taps{args, top < 0 ? 0 : top, top + args.k < args.h ? top + args.k : args.h, left < 0 ? 0 : left,
