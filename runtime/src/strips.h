@@ -8,7 +8,7 @@
 
 namespace aoie {
 
-constexpr uint64_t kStripsFrom = 16 << 20;  // workspace bytes step by step; what is smaller stays in the cache
+constexpr uint64_t kStripsFrom = 8 << 20;  // workspace bytes step by step; what is smaller stays in the cache
 
 // Rows begin ... end - 1 of what a step makes.
 struct Part {

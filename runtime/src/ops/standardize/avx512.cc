@@ -84,45 +84,71 @@ inline void exactly(const Row& row, const Columns& c, int64_t x) {
   row.out[x] = standardized(row.image[x], sums, row.eps, row.scale);
 }
 
-// The sum over the window of each of 16 pixels from x on; left and right are clipped at the edges of the picture.
-inline Vi window_sum(const uint32_t* to, int64_t x, int64_t r, int64_t w, __mmask16 inside_left,
-                     __mmask16 inside_right) {
-  const Vi end = _mm512_mask_loadu_epi32(_mm512_set1_epi32(static_cast<int>(to[w])), inside_right, to + x + r + 1);
-  return _mm512_sub_epi32(end, _mm512_maskz_loadu_epi32(inside_left, to + x - r));
+// Of 16 pixels from x on, the window of each.
+struct Windows {
+  Vi n, sum, squares;  // pixels in it, their sum, the sum of their squares
+};
+
+inline Windows inner_windows(const Row& row, const Columns& c, int64_t x) {
+  const auto sum = [&](const uint32_t* to) {
+    return _mm512_sub_epi32(_mm512_loadu_si512(to + x + row.r + 1), _mm512_loadu_si512(to + x - row.r));
+  };
+  return {_mm512_set1_epi32(static_cast<int>(row.rows * (2 * row.r + 1))), sum(c.sum_to), sum(c.squares_to)};
+}
+
+// Windows that are clipped at the edges of the picture.
+inline Windows edge_windows(const Row& row, const Columns& c, int64_t x, __mmask16 valid) {
+  const Vi lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const int64_t r = row.r, w = row.w;
+  const Vi at = _mm512_add_epi32(lane, _mm512_set1_epi32(static_cast<int>(x)));
+  const Vi left =
+      _mm512_max_epi32(_mm512_sub_epi32(at, _mm512_set1_epi32(static_cast<int>(r))), _mm512_setzero_si512());
+  const Vi right = _mm512_min_epi32(_mm512_add_epi32(at, _mm512_set1_epi32(static_cast<int>(r + 1))),
+                                    _mm512_set1_epi32(static_cast<int>(w)));
+  const __mmask16 inside_left = _mm512_mask_test_epi32_mask(valid, left, left);
+  const __mmask16 inside_right = first_lanes(w - (x + r) < 0 ? 0 : w - (x + r));
+  const auto sum = [&](const uint32_t* to) {
+    const Vi end = _mm512_mask_loadu_epi32(_mm512_set1_epi32(static_cast<int>(to[w])), inside_right, to + x + r + 1);
+    return _mm512_sub_epi32(end, _mm512_maskz_loadu_epi32(inside_left, to + x - r));
+  };
+  const Vi n = _mm512_mullo_epi32(_mm512_sub_epi32(right, left), _mm512_set1_epi32(static_cast<int>(row.rows)));
+  return {n, sum(c.sum_to), sum(c.squares_to)};
+}
+
+inline void finish(const Row& row, const Columns& c, const Windows& windows, int64_t x, __mmask16 valid) {
+  const Vf scale = _mm512_set1_ps(static_cast<float>(row.scale)), eps = _mm512_set1_ps(static_cast<float>(row.eps));
+  const Vf limit = _mm512_set1_ps(127.0f), decided = _mm512_set1_ps(0.5f - 1.0f / 4096.0f);
+  const Vf count = _mm512_cvtepi32_ps(windows.n), u = _mm512_cvtepi32_ps(widen(row.image + x, valid));
+  const Vf above = _mm512_fmsub_ps(count, u, _mm512_cvtepi32_ps(windows.sum));
+  const Vf floor = _mm512_mul_ps(eps, count);
+  const Vf variance = _mm512_fmadd_ps(floor, floor, spread_of(windows.n, windows.sum, windows.squares));
+  const Vf guess = _mm512_rsqrt14_ps(variance);
+  const Vf half = _mm512_mul_ps(_mm512_mul_ps(variance, guess), _mm512_mul_ps(guess, _mm512_set1_ps(0.5f)));
+  const Vf root = _mm512_mul_ps(guess, _mm512_sub_ps(_mm512_set1_ps(1.5f), half));
+  Vf v = _mm512_mul_ps(_mm512_mul_ps(scale, above), root);
+  v = _mm512_min_ps(_mm512_max_ps(v, _mm512_sub_ps(_mm512_setzero_ps(), limit)), limit);
+  const Vf whole = _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const __mmask16 sure = _mm512_cmp_ps_mask(_mm512_abs_ps(_mm512_sub_ps(v, whole)), decided, _CMP_LT_OQ);
+  const __m128i bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(whole));
+  if (valid == 0xFFFF)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(row.out + x), bytes);
+  else
+    _mm_mask_storeu_epi8(row.out + x, valid, bytes);
+  for (uint32_t left_over = valid & ~sure; left_over != 0; left_over &= left_over - 1)
+    exactly(row, c, x + __builtin_ctz(left_over));
 }
 
 void finish_row(const Row& row, const Columns& c) {
-  const Vi lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  const int64_t r = row.r, w = row.w;
-  const Vf scale = _mm512_set1_ps(static_cast<float>(row.scale)), eps = _mm512_set1_ps(static_cast<float>(row.eps));
-  const Vf limit = _mm512_set1_ps(127.0f), decided = _mm512_set1_ps(0.5f - 1.0f / 4096.0f);
-  for (int64_t x = 0; x < w; x += 16) {
-    const __mmask16 valid = first_lanes(w - x);
-    const Vi at = _mm512_add_epi32(lane, _mm512_set1_epi32(static_cast<int>(x)));
-    const Vi left =
-        _mm512_max_epi32(_mm512_sub_epi32(at, _mm512_set1_epi32(static_cast<int>(r))), _mm512_setzero_si512());
-    const Vi right = _mm512_min_epi32(_mm512_add_epi32(at, _mm512_set1_epi32(static_cast<int>(r + 1))),
-                                      _mm512_set1_epi32(static_cast<int>(w)));
-    const __mmask16 inside_left = _mm512_mask_test_epi32_mask(valid, left, left);
-    const __mmask16 inside_right = first_lanes(w - (x + r) < 0 ? 0 : w - (x + r));
-    const Vi sum = window_sum(c.sum_to, x, r, w, inside_left, inside_right);
-    const Vi squares = window_sum(c.squares_to, x, r, w, inside_left, inside_right);
-    const Vi n = _mm512_mullo_epi32(_mm512_sub_epi32(right, left), _mm512_set1_epi32(static_cast<int>(row.rows)));
-    const Vf count = _mm512_cvtepi32_ps(n), u = _mm512_cvtepi32_ps(widen(row.image + x, valid));
-    const Vf above = _mm512_fmsub_ps(count, u, _mm512_cvtepi32_ps(sum));
-    const Vf floor = _mm512_mul_ps(eps, count);
-    const Vf variance = _mm512_fmadd_ps(floor, floor, spread_of(n, sum, squares));
-    const Vf guess = _mm512_rsqrt14_ps(variance);
-    const Vf half = _mm512_mul_ps(_mm512_mul_ps(variance, guess), _mm512_mul_ps(guess, _mm512_set1_ps(0.5f)));
-    const Vf root = _mm512_mul_ps(guess, _mm512_sub_ps(_mm512_set1_ps(1.5f), half));
-    Vf v = _mm512_mul_ps(_mm512_mul_ps(scale, above), root);
-    v = _mm512_min_ps(_mm512_max_ps(v, _mm512_sub_ps(_mm512_setzero_ps(), limit)), limit);
-    const Vf whole = _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    const __mmask16 sure = _mm512_cmp_ps_mask(_mm512_abs_ps(_mm512_sub_ps(v, whole)), decided, _CMP_LT_OQ);
-    _mm_mask_storeu_epi8(row.out + x, valid, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(whole)));
-    for (uint32_t left_over = valid & ~sure; left_over != 0; left_over &= left_over - 1)
-      exactly(row, c, x + __builtin_ctz(left_over));
-  }
+  int64_t x = 0;
+  const auto edges = [&](int64_t end) {
+    for (; x < end; x += 16) {
+      const __mmask16 valid = first_lanes(row.w - x);
+      finish(row, c, edge_windows(row, c, x, valid), x, valid);
+    }
+  };
+  edges(row.r < row.w ? row.r : row.w);
+  for (; x + 16 + row.r <= row.w; x += 16) finish(row, c, inner_windows(row, c, x), x, 0xFFFF);
+  edges(row.w);
 }
 
 void standardize_windows(const OpArgs& args) {
