@@ -3,8 +3,8 @@
     python benchmarks/rival.py --data FOLDER --out RUN --width 16                       crack blocks; half an hour on one core
     python benchmarks/rival.py --data FOLDER --out RUN --width 16 --recipe neu_best     NEU-CLS, grouped; a few minutes
 
-Plain 3x3 convolutions with batch norm and ReLU behind the stem and the head of the packed network. What it is measured against stands
-in benchmarks/runtime.py.
+Plain 3x3 convolutions with batch norm and ReLU behind the stem and the head of the packed network; --pool: the stem's max pooling too.
+What it is measured against stands in benchmarks/runtime.py.
 """
 
 import argparse
@@ -30,12 +30,17 @@ def conv(inputs: int, outputs: int, kernel: int, stride: int) -> list[nn.Module]
 
 class FloatNet(nn.Module):
     """Stem 7x7 at stride 4, then 3x3 at stride 2 to twice the width, then `depth` more; the head of the packed network: of
-    aoienet_scan for blocks, means and mean squares of every level for whole pictures."""
+    aoienet_scan for blocks, means and mean squares of every level for whole pictures. pool: max pooling 3x3 at stride 2
+    behind the stem, and the 3x3 at stride 1."""
 
-    def __init__(self, width: int, depth: int, classes: int, whole: bool = False):
+    def __init__(self, width: int, depth: int, classes: int, whole: bool = False, pool: bool = False):
         super().__init__()
         self.whole = whole
-        body = [*conv(1, width, 7, 4), *conv(width, 2 * width, 3, 2)]
+        body = conv(1, width, 7, 4)
+        if pool:
+            body += [nn.MaxPool2d(3, 2, 1), *conv(width, 2 * width, 3, 1)]
+        else:
+            body += conv(width, 2 * width, 3, 2)
         for _ in range(depth):
             body += conv(2 * width, 2 * width, 3, 1)
         self.body = nn.Sequential(*body)
@@ -56,6 +61,8 @@ class FloatNet(nn.Module):
         """Of the convolutions, per pixel of the picture."""
         total, stride = 0.0, 1
         for layer in self.body:
+            if isinstance(layer, nn.MaxPool2d):
+                stride *= layer.stride
             if isinstance(layer, nn.Conv2d):
                 stride *= layer.stride[0]
                 total += layer.weight.numel() / stride**2
@@ -65,7 +72,8 @@ class FloatNet(nn.Module):
 def load(run: Path, width: int, depth: int) -> FloatNet:
     """The trained network of a run folder."""
     state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=False)["state"]
-    net = FloatNet(width, depth, len(state["linear.weight"]), whole="norm.weight" in state)
+    pool = "body.3.weight" not in state  # a convolution's, where nothing is pooled
+    net = FloatNet(width, depth, len(state["linear.weight"]), whole="norm.weight" in state, pool=pool)
     net.load_state_dict(state)
     return net.eval()
 
@@ -77,15 +85,17 @@ def main() -> None:
     parser.add_argument("--recipe", choices=("blocks", "neu_best"), default="blocks")
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--depth", type=int, default=2)
+    parser.add_argument("--pool", action="store_true")
     parser.add_argument("-o", "--override", action="append", default=[], help="key=value of the recipe")
     parser.add_argument("--resume", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
     recipe = recipes.get(args.recipe, args.override)
-    recipe = replace(recipe, name=f"rival of {recipe.model}: width {args.width}, depth {args.depth}")
+    name = f"rival of {recipe.model}: width {args.width}, depth {args.depth}{', max pooling' if args.pool else ''}"
+    recipe = replace(recipe, name=name)
 
     def make_net(recipe: recipes.Recipe) -> nn.Module:
-        return FloatNet(args.width, args.depth, len(recipe.classes), whole=args.recipe == "neu_best")
+        return FloatNet(args.width, args.depth, len(recipe.classes), args.recipe == "neu_best", args.pool)
 
     result = loop.train(recipe, args.data, args.out, resume=args.resume, command=" ".join(sys.argv), make_net=make_net)
     print(", ".join(f"{key} {result[key]:.4f}" for key in ("accuracy", "auc") if key in result))
