@@ -125,7 +125,7 @@ def test_unknown_network_is_answered_with_the_nearest():
 
 
 def test_list_models_takes_patterns():
-    assert list_models("*scan*") == ["aoienet_scan", "aoienet_scan_small"]
+    assert list_models("*scan*") == ["aoienet_scan", "aoienet_scan_pool", "aoienet_scan_pool_small"]
 
 
 def test_progress_reaches_every_weight_quantizer():
