@@ -8,7 +8,7 @@ def blocks() -> Recipe:
     """Scanning AOIE-Net, local contrast over 65 px, cross-entropy over the grid of blocks. Data set: crack_blocks."""
     return Recipe(
         name="blocks",
-        model="aoienet_scan",
+        model="aoienet_scan_pool",
         classes=CLASSES,
         data=Data("crack_blocks", split="photograph", val_fraction=0.1),
         epochs=30,
