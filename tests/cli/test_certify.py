@@ -143,10 +143,10 @@ def test_the_folder_of_all_sets_gives_the_statistics_of_the_training_pictures_to
 
 def test_a_file_with_wrong_statistics_is_refused_with_the_next_step(tmp_path):
     header, tensors = aoie.read(weights.locate("crack_blocks"))
-    wrong = header["meta"]["familiar"] | {"around_px": 96}
+    wrong = header["meta"]["familiar"] | {"around_px": 128}
     aoie.write(tmp_path / "wrong.aoie", header | {"meta": header["meta"] | {"familiar": wrong}}, tensors)
     answer = call("scan", tmp_path / "none.png", "--model", tmp_path / "wrong.aoie", "--out", tmp_path / "o")
-    assert answer.exit_code == 1 and "received 96" in answer.output and "aoienet certify" in answer.output
+    assert answer.exit_code == 1 and "received 128" in answer.output and "aoienet certify" in answer.output
 
 
 def test_what_cannot_be_certified_says_so(block_set, tmp_path):
