@@ -157,8 +157,8 @@ void check_standardize(int64_t h, int64_t w, int64_t window, uint64_t mask, doub
 void check_standardize_all() {
   for (const int64_t window : {int64_t{0}, int64_t{1}, int64_t{3}, int64_t{65}, int64_t{181}, int64_t{183}})
     for (const uint64_t mask : {uint64_t{0}, uint64_t{1}, uint64_t{15}, uint64_t{255}})
-      for (const int64_t w :
-           {int64_t{1}, int64_t{17}, int64_t{73}, int64_t{81}, int64_t{88}, int64_t{140}, int64_t{401}})
+      for (const int64_t w : {int64_t{1}, int64_t{15}, int64_t{16}, int64_t{17}, int64_t{73}, int64_t{81}, int64_t{88},
+                              int64_t{140}, int64_t{401}})
         check_standardize(w % 2 == 0 ? 70 : 9, w, window, mask, 2.0, 32.0);
   check_standardize(300, 400, 65, 255, 1e-300, 32.0);
   check_standardize(300, 400, 65, 255, 1e-3, 1000.0);

@@ -1,12 +1,9 @@
-#include <immintrin.h>
-#include <stdint.h>
+#include "ops/tail/avx2_floats.inl"
 
 namespace aoie {
 namespace {
 
-constexpr int kLanes = 8;
 using Vi = __m256i;
-using Vf = __m256;
 
 inline Vi vi_load(const uint32_t* at) { return _mm256_loadu_si256(reinterpret_cast<const Vi*>(at)); }
 inline void vi_store(uint32_t* to, Vi x) { _mm256_storeu_si256(reinterpret_cast<Vi*>(to), x); }
@@ -27,10 +24,7 @@ inline Vi vi_scan(Vi x) {
   const Vi low = _mm256_permute2x128_si256(x, x, 0x08);  // to the upper half
   return _mm256_add_epi32(x, _mm256_shuffle_epi32(low, 0xFF));
 }
-inline Vf vf_all(float x) { return _mm256_set1_ps(x); }
-inline Vf vf_add(Vf x, Vf y) { return _mm256_add_ps(x, y); }
 inline Vf vf_sub(Vf x, Vf y) { return _mm256_sub_ps(x, y); }
-inline Vf vf_mul(Vf x, Vf y) { return _mm256_mul_ps(x, y); }
 inline Vf vf_min(Vf x, Vf y) { return _mm256_min_ps(x, y); }
 inline Vf vf_max(Vf x, Vf y) { return _mm256_max_ps(x, y); }
 inline Vf vf_from(Vi x) { return _mm256_cvtepi32_ps(x); }

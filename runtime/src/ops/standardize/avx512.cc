@@ -1,12 +1,9 @@
-#include <immintrin.h>
-#include <stdint.h>
+#include "ops/tail/avx512_floats.inl"
 
 namespace aoie {
 namespace {
 
-constexpr int kLanes = 16;
 using Vi = __m512i;
-using Vf = __m512;
 
 inline Vi vi_load(const uint32_t* at) { return _mm512_loadu_si512(at); }
 inline void vi_store(uint32_t* to, Vi x) { _mm512_storeu_si512(to, x); }
@@ -28,10 +25,7 @@ inline Vi vi_scan(Vi x) {
   x = _mm512_add_epi32(x, _mm512_alignr_epi32(x, zero, 12));
   return _mm512_add_epi32(x, _mm512_alignr_epi32(x, zero, 8));
 }
-inline Vf vf_all(float x) { return _mm512_set1_ps(x); }
-inline Vf vf_add(Vf x, Vf y) { return _mm512_add_ps(x, y); }
 inline Vf vf_sub(Vf x, Vf y) { return _mm512_sub_ps(x, y); }
-inline Vf vf_mul(Vf x, Vf y) { return _mm512_mul_ps(x, y); }
 inline Vf vf_min(Vf x, Vf y) { return _mm512_min_ps(x, y); }
 inline Vf vf_max(Vf x, Vf y) { return _mm512_max_ps(x, y); }
 inline Vf vf_from(Vi x) { return _mm512_cvtepi32_ps(x); }
