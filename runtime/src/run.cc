@@ -83,7 +83,20 @@ void slice(aoie::OpArgs* args, const Node& node, const Value& x, const Value& x1
   if (alike) args->positions1 = args->h * args->w;
 }
 
-// Output rows begin ... end - 1 of a step, with the scratch of one task.
+// A linear op of a single vector is shared out by kPad outputs.
+bool by_outputs(const Node& node, const Value& y) { return node.op == aoie::Op::linear && y.h * y.w == 1; }
+
+// Leaves the outputs kPad * begin ... kPad * end - 1 of a linear op in args.
+void some_outputs(aoie::OpArgs* args, int64_t begin, int64_t end) {
+  const int64_t first = aoie::kPad * begin, last = aoie::kPad * end;
+  args->weight = static_cast<const float*>(args->weight) + first * args->c;
+  if (args->packed != nullptr) args->packed = static_cast<const float*>(args->packed) + first * args->c;
+  args->a += first;
+  args->out = static_cast<float*>(args->out) + first;
+  args->o = (last < args->o ? last : args->o) - first;
+}
+
+// Output rows, or parts of its outputs (by_outputs), begin ... end - 1 of a step, with the scratch of one task.
 void run_rows(const Step& step, const Plan& plan, const uint8_t* image, unsigned char* workspace, int task,
               int64_t begin, int64_t end) {
   const Node& node = *step.node;
@@ -134,7 +147,10 @@ void run_rows(const Step& step, const Plan& plan, const uint8_t* image, unsigned
   args.scale = node.scale;
   args.tail = step.tail ? &tail : nullptr;
   if (split == Split::kRows) args.skip_top = begin, args.skip_bottom = y.h - end;
-  if (split == Split::kSlice && end - begin < y.h) slice(&args, node, x, x1, y, begin, end);
+  if (by_outputs(node, y))
+    some_outputs(&args, begin, end);
+  else if (split == Split::kSlice && end - begin < y.h)
+    slice(&args, node, x, x1, y, begin, end);
   node.kernel(args);
 }
 
@@ -165,6 +181,8 @@ void run_task(void* argument, int index) {
 void run_part(const Step& step, const Plan& plan, const uint8_t* image, unsigned char* workspace, int64_t begin,
               int64_t end, const Threads& threads) {
   const bool alone = threads.tasks == 1 || split_of(*step.node) == Split::kWhole;
+  const Value& y = plan.values[step.node->out];
+  if (by_outputs(*step.node, y)) begin = 0, end = (y.c + aoie::kPad - 1) / aoie::kPad;
   Job job{&step, &plan, image, workspace, begin, end, alone ? 1 : threads.tasks};
   if (alone)
     run_task(&job, 0);
