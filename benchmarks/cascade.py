@@ -25,7 +25,7 @@ import numpy as np
 from aoienet import synth
 from aoienet.cli._cascade import Request, open_stages
 from aoienet.data import masks
-from aoienet.data.datasets import cracks
+from aoienet.data.datasets import crack_blocks, cracks
 from aoienet.data.datasets.crack_blocks import Picture
 from aoienet.scan import keep
 from aoienet.scan.cascade import Stages, _rectangles
@@ -66,7 +66,7 @@ def passed_on(stages: Stages, pixels: np.ndarray) -> np.ndarray:
     strip = Strip(Held(pixels), stages.run, stages.geometry, stages.decision, seen=see)
     quality = Quality(strip.grid, stages.geometry, 0, stages.familiar)
     strip.score_to(strip.grid.rows)
-    why = keep.reasons(strip.scores_HW, stages.decision.threshold, quality, 0, stages.geometry)
+    why = keep.reasons(strip.scores_HW, stages.decision.threshold, quality, 0, stages.geometry, rescue=False)
     cell = keep.cell_px(stages.geometry)
     return why[: -(-pixels.shape[0] // cell), : -(-pixels.shape[1] // cell)]
 
@@ -119,10 +119,20 @@ def on_test_parts(test: list[Picture], stages: Stages, segmenter: Segmenter, pic
             / sum(p.mask_HW.sum() for p in chosen),
             "reasons": {r.name: int(sum((w & r != 0).sum() for w in why)) for r in keep.Reason},
             "cells": int(sum(w.size for w in why)),
+            "passed_on": lines_inside(chosen, why, cell),
         }
         if pictures_to:
             _save_worst(pictures_to, f"{segmenter.name}_{source}", chosen, gated, threshold)
     return out
+
+
+def lines_inside(pictures: list[Picture], why: list[np.ndarray], cell: int) -> dict:
+    """Cracks of which half of the centre line was looked at, and the share of all of it."""
+    lines = [
+        line for p, w in zip(pictures, why, strict=True) for line in crack_blocks.along_lines(p.mask_HW, w != 0, cell)
+    ]
+    found = sum(bool(line.mean() >= crack_blocks.FOUND_SHARE) for line in lines)
+    return {"cracks": len(lines), "found": found, "length": float(np.concatenate(lines).mean())}
 
 
 def _save_worst(folder: Path, name: str, pictures: list[Picture], said: list[np.ndarray], threshold: float) -> None:
@@ -285,6 +295,10 @@ def text(result: dict) -> str:
                 f"{source}, {name}: looked at {100 * row['looked_at']:.1f} % of the area, {100 * row['truth_inside']:.2f} % of the "
                 "crack pixels",
             ]
+            inside = row["passed_on"]
+            lines.append(
+                f"  {inside['found']} of {inside['cracks']} cracks, {100 * inside['length']:.2f} % of their length"
+            )
             lines.append(f"  cells {row['cells']}: " + ", ".join(f"{k.lower()} {v}" for k, v in row["reasons"].items()))
             for measure in masks.MEASURES:
                 cells = []
@@ -332,6 +346,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", default="crack_blocks")
+    parser.add_argument("--threshold", type=float, help="of the first stage, in place of that of its file")
     parser.add_argument("--heavy", type=Path, help="a trained heavy network")
     parser.add_argument("--surfaces", action="store_true")
     parser.add_argument("--megapixels", type=float, default=100)
@@ -341,9 +356,13 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    stages = open_stages(Request(model=args.model))
+    stages = open_stages(Request(model=args.model, threshold=args.threshold))
     test = [p for p in cracks.load(args.data, train=False).test if p.source in cracks.MASKED]
-    result: dict = {"first_stage": stages.model, "second_stage": stages.second_stage}
+    result: dict = {
+        "first_stage": stages.model,
+        "second_stage": stages.second_stage,
+        "threshold": stages.decision.threshold,
+    }
     if args.surfaces:
         heavy = heavy_network(args.heavy)
         result["surfaces"] = [

@@ -35,8 +35,8 @@ def followed(crack, passed, row0=0):
 
 def test_a_crack_is_followed_cell_by_cell_until_it_ends_or_is_too_far():
     crack = np.zeros((640, 640), bool)
-    crack[100, 40:280] = True  # ends in column 8
-    crack[420, 40:] = True
+    crack[112, 40:280] = True  # ends in column 8
+    crack[432, 40:] = True
     passed = np.zeros((20, 20), bool)
     passed[3, 1:5] = passed[13, 1:5] = True
     why, mask = followed(crack, passed)
@@ -44,9 +44,9 @@ def test_a_crack_is_followed_cell_by_cell_until_it_ends_or_is_too_far():
     assert np.flatnonzero(why[13] == Reason.FOLLOWED).tolist() == list(range(5, 5 + CELLS))
     assert (why != 0).sum() == 8 + 4 + CELLS
     seen = mask.window((0, 0, 640, 640)) > 0
-    np.testing.assert_array_equal(seen[100], crack[100])
+    np.testing.assert_array_equal(seen[112], crack[112])
     assert (
-        seen[420, : (5 + CELLS) * CELL].sum() == (5 + CELLS) * CELL - 40 and not seen[420, (5 + CELLS) * CELL :].any()
+        seen[432, : (5 + CELLS) * CELL].sum() == (5 + CELLS) * CELL - 40 and not seen[432, (5 + CELLS) * CELL :].any()
     )
 
 

@@ -45,15 +45,16 @@ def test_the_value_around_a_cell_is_the_threshold_up_to_which_it_is_passed_on():
         np.testing.assert_array_equal(around(values) >= threshold, around(values >= threshold))
 
 
-def test_one_loud_block_is_outvoted_and_neighbours_are_rescued():
+def test_one_loud_block_is_outvoted_and_neighbours_are_rescued_where_nothing_follows():
     scores = np.full((5, 5), -9.0, np.float32)
     scores[2, 2] = 5.0
     quality = quality_of(grain((192, 192)))
-    assert not reasons(scores, 0.0, quality, 0, G).any()
+    assert not reasons(scores, 0.0, quality, 0, G, rescue=True).any()
     scores[1:3, 1:3] = 5.0
-    why = reasons(scores, 0.0, quality, 0, G)
-    assert (why == Reason.SCORE).sum() == 1 and why[2, 2] == Reason.SCORE
-    assert (why == Reason.NEIGHBOUR).sum() == 8 and around(why == Reason.SCORE).sum() == 9
+    for rescue, beside in ((True, 8), (False, 0)):
+        why = reasons(scores, 0.0, quality, 0, G, rescue)
+        assert (why == Reason.SCORE).sum() == 1 and why[2, 2] == Reason.SCORE
+        assert (why == Reason.NEIGHBOUR).sum() == beside and (why != 0).sum() == 1 + beside
 
 
 @pytest.mark.parametrize(("level", "reason"), [(255, Reason.OVEREXPOSED), (0, Reason.UNDEREXPOSED)])
@@ -61,7 +62,7 @@ def test_clipped_blocks_are_passed_on_with_the_reason(level, reason):
     pixels = grain((320, 320))
     pixels[64:160, 64:160] = level
     scores = np.full((9, 9), -9.0, np.float32)
-    why = reasons(scores, 0.0, quality_of(pixels), 0, G)
+    why = reasons(scores, 0.0, quality_of(pixels), 0, G, rescue=False)
     assert (why[2:5, 2:5] == reason).all() and set(np.unique(why)) == {0, reason} and why[8, 8] == 0
 
 
@@ -93,8 +94,8 @@ def streaks(height, width):
 def test_what_is_unlike_the_training_pictures_is_passed_on_with_the_reason():
     pixels = streaks(512, 512)
     scores = np.full((15, 15), -9.0, np.float32)
-    assert not reasons(scores, 0.0, quality_of(pixels), 0, G).any()
-    why = reasons(scores, 0.0, quality_of(pixels, familiar=EVEN), 0, G)
+    assert not reasons(scores, 0.0, quality_of(pixels), 0, G, rescue=False).any()
+    why = reasons(scores, 0.0, quality_of(pixels, familiar=EVEN), 0, G, rescue=False)
     assert (why[5:10, 5:10] == Reason.UNFAMILIAR).all() and set(np.unique(why)) == {0, Reason.UNFAMILIAR}
     assert not why[0].any() and not why[:, 0].any() and not why[-1].any()
 

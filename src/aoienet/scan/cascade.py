@@ -190,7 +190,8 @@ class Looker:
     def _passed_on(self, scores: np.ndarray, row0: int) -> tuple[np.ndarray, int]:
         """Why cells are passed on, cut at the picture's edge, and the row of cells at which they begin."""
         geometry, cell = self._stages.geometry, cell_px(self._stages.geometry)
-        why = reasons(scores, self._stages.decision.threshold, self._quality, row0, geometry)
+        rescue = self._stages.segmenter is None
+        why = reasons(scores, self._stages.decision.threshold, self._quality, row0, geometry, rescue)
         first = row0 * geometry.stride_px // cell
         return why[: _ceil(self.grid.height, cell) - first, : _ceil(self.grid.width, cell)], first
 

@@ -1,7 +1,7 @@
 """Following a crack: where one that was segmented runs to the edge of what was passed on, the dropped cells there are looked at too.
 
-A first stage judges blocks by themselves and drops faint ends and branches; the second stage sees them as soon as it looks. It goes on
-from cell to cell, at most CELLS times, so that a unit needs to know no more than CELLS cells around it.
+A first stage judges blocks by themselves and drops tips, faint ends and branches; the second stage sees them as soon as it looks. It
+goes on from cell to cell, at most CELLS times, so that a unit needs to know no more than CELLS cells around it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from aoienet.scan.keep import Reason
 from aoienet.scan.mask import TILE_PX, TileMask
 
 CELLS = 4  # steps; a crack is followed so many cells far
-REACH_PX = 4  # a crack that comes so near to a cell goes on in it
+REACH_PX = 8  # a crack that comes so near to a cell goes on in it
 
 Segment = Callable[[np.ndarray], TileMask]  # bool [Hc, Wc], cells: their mask
 

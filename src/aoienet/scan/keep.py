@@ -1,8 +1,8 @@
 """Which part of a picture is passed on to the second stage, and why.
 
-Passed on is a cell (aoienet.cells) whose fused score reaches the threshold; its 8 neighbours; every cell of a block
-that is too badly photographed, or too unlike the training pictures, to be judged; and where a crack that the second stage found goes on
-(follow.py). Never a cell of which nothing was photographed.
+Passed on is a cell (aoienet.cells) whose fused score reaches the threshold; every cell of a block that is too badly photographed, or
+too unlike the training pictures, to be judged; and where a crack that the second stage found goes on (follow.py). Where no second stage
+follows, the 8 neighbours of a cell that reaches the threshold are. Never a cell of which nothing was photographed.
 """
 
 from __future__ import annotations
@@ -45,13 +45,17 @@ WORDS = {
 }
 
 
-def reasons(scores_HW: np.ndarray, threshold: float, quality: Quality, row0: int, geometry: Geometry) -> np.ndarray:
-    """uint8 [Hc, Wc], bits of Reason or OUTSIDE, for the cells of rows of blocks from row0 on. Cells at the upper and lower end are
-    covered by blocks that are not there, and their neighbours too: the caller cuts them off."""
+def reasons(
+    scores_HW: np.ndarray, threshold: float, quality: Quality, row0: int, geometry: Geometry, rescue: bool
+) -> np.ndarray:
+    """uint8 [Hc, Wc], bits of Reason or OUTSIDE, for the cells of rows of blocks from row0 on. rescue: the neighbours too, as nothing
+    follows. Cells at the upper and lower end are covered by blocks that are not there, and their neighbours too: the caller cuts them
+    off."""
     sizes = geometry.block_px, geometry.stride_px
     hit = fused(scores_HW, *sizes) >= threshold
     out = np.where(hit, Reason.SCORE, 0).astype(np.uint8)
-    out[around(hit) & ~hit] |= np.uint8(Reason.NEIGHBOUR)
+    if rescue:
+        out[around(hit) & ~hit] |= np.uint8(Reason.NEIGHBOUR)
     unjudged = quality.blocks(row0, row0 + len(scores_HW))
     for found, reason in (
         (unjudged.blurred, Reason.BLURRED),

@@ -190,12 +190,16 @@ def score_parts(
 
 
 def line_scores(mask_HW: np.ndarray, scores_HW: np.ndarray, block_px: int, stride_px: int) -> list[np.ndarray]:
-    """Of each crack (8-connected, LEAST_CRACK_PX or more) and every pixel of its centre line: the threshold up to which the pixel is
-    passed on (aoienet.cells). Pixels beyond the last whole block count with the cell beside them."""
+    """Of each crack and every pixel of its centre line: the threshold up to which the pixel is passed on (aoienet.cells)."""
+    passed = cells.around(cells.fused(scores_HW, block_px, stride_px))
+    return along_lines(mask_HW, passed, cells.side_px(block_px, stride_px))
+
+
+def along_lines(mask_HW: np.ndarray, passed: np.ndarray, side: int) -> list[np.ndarray]:
+    """Values of cells of `side` px along the centre line of each crack (8-connected, LEAST_CRACK_PX or more). Pixels beyond the last
+    cell count with the one beside them."""
     from scipy import ndimage
 
-    passed = cells.around(cells.fused(scores_HW, block_px, stride_px))
-    side = cells.side_px(block_px, stride_px)
     cracks, count = ndimage.label(mask_HW, np.ones((3, 3)))
     areas = np.bincount(cracks.ravel(), minlength=count + 1)
     y, x = np.nonzero(skeleton(mask_HW))
