@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 
@@ -40,10 +42,10 @@ def image(channels: int, height: int, width: int) -> np.ndarray:
 
 
 def in_pytorch(net: LightUNet | TwoScales, pixels: np.ndarray) -> np.ndarray:
-    """Without the halo."""
+    """Without the halo, in float64: how float32 rounds differs from processor to processor."""
     x = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
     with torch.no_grad():
-        said = net(torch.from_numpy(transformed(x)[None])).sigmoid()[0, 0].numpy()
+        said = deepcopy(net).double()(torch.from_numpy(transformed(x)[None]).double()).sigmoid()[0, 0].numpy()
     edge = net.halo_px - (len(pixels) - len(said)) // 2
     return said[edge : len(said) - edge, edge : said.shape[1] - edge]
 
@@ -60,7 +62,7 @@ def test_onnx_runtime_agrees_with_pytorch(pair, size):
     pixels = image(net.in_channels, *size)
     expected = in_pytorch(net, pixels)
     assert expected.std() > 0.1
-    np.testing.assert_allclose(segmenter(pixels), expected, atol=1e-4)
+    np.testing.assert_allclose(segmenter(pixels), expected, atol=3e-4)
 
 
 def test_tiles_agree_with_one_run_in_pytorch(pair):
