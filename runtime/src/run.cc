@@ -42,11 +42,12 @@ Tail make_tail(const Step& step, const Plan& plan, unsigned char* workspace) {
   return tail;
 }
 
-// How the output rows of an op are shared out: each call makes its rows by itself (kRows), the call gets a part of the
-// picture (kSlice), or one call makes all (kWhole).
-enum class Split { kWhole, kRows, kSlice };
+// How an op is shared out: each call makes its output rows by itself (kRows), the call gets a part of the picture
+// (kSlice) or kPad outputs at a time of a single vector (kOutputs), or one call makes all (kWhole).
+enum class Split { kWhole, kRows, kSlice, kOutputs };
 
-Split split_of(const Node& node) {
+// y: its output.
+Split split_of(const Node& node, const Value& y) {
   using aoie::Op;
   switch (node.op) {
     case Op::standardize:
@@ -59,6 +60,8 @@ Split split_of(const Node& node) {
       return node.k == 0 ? Split::kWhole : Split::kSlice;
     case Op::conv_f32:
       return node.k == 1 && node.s == 1 && node.p == 0 ? Split::kSlice : Split::kWhole;
+    case Op::linear:
+      return y.h * y.w == 1 ? Split::kOutputs : Split::kSlice;
     case Op::rank1:  // constants by row
       return Split::kWhole;
     default:
@@ -83,9 +86,6 @@ void slice(aoie::OpArgs* args, const Node& node, const Value& x, const Value& x1
   if (alike) args->positions1 = args->h * args->w;
 }
 
-// A linear op of a single vector is shared out by kPad outputs.
-bool by_outputs(const Node& node, const Value& y) { return node.op == aoie::Op::linear && y.h * y.w == 1; }
-
 // Leaves the outputs kPad * begin ... kPad * end - 1 of a linear op in args.
 void some_outputs(aoie::OpArgs* args, int64_t begin, int64_t end) {
   const int64_t first = aoie::kPad * begin, last = aoie::kPad * end;
@@ -96,12 +96,12 @@ void some_outputs(aoie::OpArgs* args, int64_t begin, int64_t end) {
   args->o = (last < args->o ? last : args->o) - first;
 }
 
-// Output rows, or parts of its outputs (by_outputs), begin ... end - 1 of a step, with the scratch of one task.
+// Output rows, or parts of kPad outputs (kOutputs), begin ... end - 1 of a step, with the scratch of one task.
 void run_rows(const Step& step, const Plan& plan, const uint8_t* image, unsigned char* workspace, int task,
               int64_t begin, int64_t end) {
   const Node& node = *step.node;
-  const Split split = split_of(node);
   const Value &x = plan.values[step.in[0]], &x1 = plan.values[step.in[1]], &y = plan.values[node.out];
+  const Split split = split_of(node, y);
   const Tail tail = make_tail(step, plan, workspace);
   aoie::OpArgs args{};
   args.in0 = image != nullptr ? image : row_0(x, workspace);
@@ -147,10 +147,8 @@ void run_rows(const Step& step, const Plan& plan, const uint8_t* image, unsigned
   args.scale = node.scale;
   args.tail = step.tail ? &tail : nullptr;
   if (split == Split::kRows) args.skip_top = begin, args.skip_bottom = y.h - end;
-  if (by_outputs(node, y))
-    some_outputs(&args, begin, end);
-  else if (split == Split::kSlice && end - begin < y.h)
-    slice(&args, node, x, x1, y, begin, end);
+  if (split == Split::kSlice && end - begin < y.h) slice(&args, node, x, x1, y, begin, end);
+  if (split == Split::kOutputs) some_outputs(&args, begin, end);
   node.kernel(args);
 }
 
@@ -180,9 +178,10 @@ void run_task(void* argument, int index) {
 // Output rows begin ... end - 1 of a step, by all tasks.
 void run_part(const Step& step, const Plan& plan, const uint8_t* image, unsigned char* workspace, int64_t begin,
               int64_t end, const Threads& threads) {
-  const bool alone = threads.tasks == 1 || split_of(*step.node) == Split::kWhole;
   const Value& y = plan.values[step.node->out];
-  if (by_outputs(*step.node, y)) begin = 0, end = (y.c + aoie::kPad - 1) / aoie::kPad;
+  const Split split = split_of(*step.node, y);
+  const bool alone = threads.tasks == 1 || split == Split::kWhole;
+  if (split == Split::kOutputs) begin = 0, end = (y.c + aoie::kPad - 1) / aoie::kPad;
   Job job{&step, &plan, image, workspace, begin, end, alone ? 1 : threads.tasks};
   if (alone)
     run_task(&job, 0);

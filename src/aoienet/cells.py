@@ -2,8 +2,8 @@
 
 The score of a cell is fused in log-odds: the mean over the blocks that cover it. A crack in a cell is seen by all of them, a mark that
 only one of them takes for a crack is outvoted. The tip of a crack may only graze a cell, so one counts as passed on when it or one of
-its 8 neighbours reaches the threshold: `around(fused(...))` is the threshold up to which it does. A first stage alone passes all of these on; with a
-second stage the crack is followed into the neighbours (aoienet.scan.follow).
+its 8 neighbours reaches the threshold: `around(fused(...))` is the threshold up to which it does. A first stage alone passes all of
+these on; with a second stage the crack is followed into the neighbours (aoienet.scan.follow).
 """
 
 from __future__ import annotations
