@@ -50,6 +50,22 @@ def test_inside_is_the_answer_without_the_halo(net):
         torch.testing.assert_close(Inside(net)(x), net(x)[:, :, h:-h, h:-h], rtol=0, atol=1e-12)
 
 
+def test_inside_computes_nothing_that_the_answer_does_not_feel(net):
+    """A position at the edge of any map on the way down changes the answer."""
+    made = Inside(net)
+    h = made.halo_px
+    x = torch.randn(1, 1, 2 * h + 32, 2 * h + 32).double().requires_grad_()
+    maps = []
+    for step in (made.net.stem, *made.net.down):
+        step.register_forward_hook(lambda _, __, out: maps.append(out))
+    y = made(x)
+    assert [len(m[0, 0]) for m in maps] == [163, 79, 35, 13, 4]
+    for m in maps:
+        (gradient,) = torch.autograd.grad(y.square().sum(), m, retain_graph=True)
+        felt = gradient.abs().sum((0, 1)).numpy() > 0
+        assert felt[0].any() and felt[-1].any() and felt[:, 0].any() and felt[:, -1].any()
+
+
 def test_two_scales_say_the_larger_of_the_picture_and_of_its_half(net):
     shift = 0.01
     made = TwoScales(net, shift).eval()

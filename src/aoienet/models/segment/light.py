@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 WIDTHS = (8, 24, 48, 96, 160)  # channels at strides 1, 2, 4, 8, 16
 DEPTHS = (0, 1, 2, 2, 1)  # units after the step down
+FELT = 2  # positions around the inside that a unit of the way up and what follows it feel
 PRIOR = 0.03  # share of crack pixels in DeepCrack and Crack500: where the logit begins
 MEAN_LEVEL, LEVELS_PER_UNIT = 128.0, 64.0
 
@@ -82,52 +83,70 @@ class LightUNet(nn.Module):
     @property
     def halo_px(self) -> int:
         """The results of an aligned square depend on no pixel further away from it than this, in x or in y; a multiple of align_px."""
-        first, last = -1, self.align_px  # the head, of the square [0, align_px)
-        for _ in self.up:  # a unit, then the square that was repeated
-            first, last = (first - 1) // 2, (last + 1) // 2
-        for depth in self.depths[:0:-1]:  # units of one level, then the step down to it
-            first, last = 2 * (first - depth) - 1, 2 * (last + depth) + 1
-        reach = max(1 - first, last + 2 - self.align_px)  # the stem
+        reach = max(self.edges()[0]) + 1  # the stem
         return -(-reach // self.align_px) * self.align_px
 
-    def way_down(self, x_NCHW: Tensor) -> list[Tensor]:
-        """The last map of every level."""
+    def edges(self) -> list[tuple[int, int]]:
+        """Positions of each level's map, finest first, that are felt (before, beyond) an aligned square by it or by coarser levels."""
+        before = beyond = 1  # the finer level repeats each position twice and feels two
+        out = [(before, beyond)]
+        for depth in self.depths[:0:-1]:  # units of one level, then the step down to it
+            before, beyond = 2 * (before + depth) + 1, 2 * (beyond + depth)
+            out.append((before, beyond))
+        return out[::-1]
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
         maps = [self.stem(x_NCHW)]
         for step in self.down:
             maps.append(step(maps[-1]))
-        return maps
-
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        maps = self.way_down(x_NCHW)
         x = maps.pop()
         for up in self.up:
             x = up(x, maps.pop())
         return self.head(x)
 
 
+class Narrower(nn.Module):
+    """A Residual without padding: the map loses a position at each edge. x is cut by a convolution, which ONNX Runtime computes in its
+    blocked layout; a Slice would bring the whole map out of it and back."""
+
+    def __init__(self, residual: Residual):
+        super().__init__()
+        self.unit = residual.unit
+        weight = self.unit[0].weight
+        self.cut = nn.Conv2d(len(weight), len(weight), 3, groups=len(weight), bias=False).to(weight)
+        nn.init.dirac_(self.cut.weight, groups=len(weight))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.cut(x) + self.unit(x)
+
+
 class Inside(nn.Module):
     """A LightUNet that does not answer for the halo: N x C x H x W -> N x 1 x (H - 2 halo_px) x (W - 2 halo_px), the same numbers.
 
-    The way up is computed for the inside alone, with the two positions around it that its 3x3 kernels feel. They have no padding,
-    and the finest skip is computed again from the inside of the picture: both are cheaper than cutting large maps.
+    Nothing is padded, so every map is as large as what the inside feels of it. The finest skip is computed again from the inside of
+    the picture, which is cheaper than cutting the largest map.
     """
 
     def __init__(self, net: LightUNet):
         super().__init__()
-        self.align_px, self.halo_px = net.align_px, net.halo_px
+        self.align_px, self.halo_px, self.edges = net.align_px, net.halo_px, net.edges()
         self.net = deepcopy(net)
+        self.net.down = nn.ModuleList(nn.Sequential(step[0], *map(Narrower, step[1:])) for step in self.net.down)
         self.skip = deepcopy(net.stem)
-        for conv in (self.skip[0], self.net.head, *(up.unit[0] for up in self.net.up)):
+        for conv in (self.skip[0], *(m for m in self.net.modules() if isinstance(m, nn.Conv2d))):
             conv.padding = (0, 0)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         net, halo = self.net, self.halo_px
-        finest = self.skip(_cut(x_NCHW, halo - 3))
-        maps = [finest, *net.way_down(x_NCHW)[1:]]
-        x = _cut(maps.pop(), halo // net.align_px - 1)
+        before, beyond = (edge + 1 for edge in self.edges[0])  # the stem
+        x = net.stem(_cut(x_NCHW, halo - before, halo - beyond))
+        skips = [self.skip(_cut(x_NCHW, halo - FELT - 1, halo - FELT - 1))]
+        for step, (before, beyond) in zip(net.down[:-1], self.edges[1:-1], strict=True):
+            x = step(x)
+            skips.append(_cut(x, before - FELT, beyond - FELT))
+        x = net.down[-1](x)
         for up in net.up:
-            skip = maps.pop()
-            x = up(x, _cut(skip, halo // 2 ** len(maps) - 2) if maps else skip)
+            x = up(x, skips.pop())
         return net.head(x)
 
 
@@ -145,7 +164,7 @@ class TwoScales(nn.Module):
         self.in_channels, self.align_px, self.halo_px = net.in_channels, 2 * net.align_px, 2 * net.halo_px
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
-        fine = self.each(_cut(x_NCHW, self.halo_px - self.each.halo_px))
+        fine = self.each(_cut(x_NCHW, *(2 * [self.halo_px - self.each.halo_px])))
         half = self.each(F.avg_pool2d(x_NCHW, 2))
         return torch.maximum(fine, self._twice(half) - self.shift)
 
@@ -159,6 +178,6 @@ class TwoScales(nn.Module):
         return wide.reshape(-1, 1, 2 * side * rows, 2 * side * columns)
 
 
-def _cut(x_NCHW: Tensor, count: int) -> Tensor:
-    """Without `count` positions at each edge."""
-    return x_NCHW[:, :, count:-count, count:-count]
+def _cut(x_NCHW: Tensor, before: int, beyond: int) -> Tensor:
+    """Without `before` positions at the upper and left edge and `beyond` at the lower and right one."""
+    return x_NCHW[:, :, before : -beyond or None, before : -beyond or None]
