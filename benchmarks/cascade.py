@@ -15,7 +15,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -28,13 +28,12 @@ from aoienet.data import masks
 from aoienet.data.datasets import crack_blocks, cracks
 from aoienet.data.datasets.crack_blocks import Picture
 from aoienet.scan import keep
-from aoienet.scan.cascade import Stages, _rectangles
-from aoienet.scan.follow import follow
-from aoienet.scan.mask import TileMask
+from aoienet.scan.cascade import Stages
+from aoienet.scan.follow import look, parts_of
 from aoienet.scan.quality import Quality
 from aoienet.scan.runner import Strip
 from aoienet.scan.sources import Source
-from aoienet.segment import Segmenter, load, picture, regions
+from aoienet.segment import Segmenter, load, picture
 from segment import WORST, on_cracks, panel
 
 PATCH_PX, STEP_PX = 128, 96  # of the ground's parts
@@ -66,24 +65,9 @@ def passed_on(stages: Stages, pixels: np.ndarray) -> np.ndarray:
     strip = Strip(Held(pixels), stages.run, stages.geometry, stages.decision, seen=see)
     quality = Quality(strip.grid, stages.geometry, 0, stages.familiar)
     strip.score_to(strip.grid.rows)
-    why = keep.reasons(strip.scores_HW, stages.decision.threshold, quality, 0, stages.geometry, rescue=False)
+    why = keep.reasons(strip.scores_HW, stages.decision.threshold, quality, 0, stages.geometry)
     cell = keep.cell_px(stages.geometry)
     return why[: -(-pixels.shape[0] // cell), : -(-pixels.shape[1] // cell)]
-
-
-def second(regions_of: Callable, why: np.ndarray, cell: int, shape: tuple[int, ...]) -> TileMask:
-    """The mask of what was passed on, and of the cells in which cracks go on, which are added to `why`. regions_of: boxes to the
-    crack pixels and probabilities of each."""
-
-    def segment(cells: np.ndarray) -> TileMask:
-        made = TileMask()
-        for box, crack, probability in regions_of(_rectangles(cells, 0, cell, 0, shape[0], shape[1])):
-            made.put(box, crack, probability)
-        return made
-
-    mask = segment(why != 0)
-    follow(why, 0, cell, mask, segment)
-    return mask
 
 
 def as_pixels(cells: np.ndarray, cell: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -107,7 +91,7 @@ def on_test_parts(test: list[Picture], stages: Stages, segmenter: Segmenter, pic
                 inner = ((box, q[box[1] : box[3], box[0] : box[2]]) for box in boxes)
                 return ((box, p >= segmenter.threshold, p) for box, p in inner)
 
-            second(parts, w, cell, q.shape)
+            look(w, cell, q.shape, parts)
         looked = [as_pixels(w, cell, p.image_HW.shape) for w, p in zip(why, chosen, strict=True)]
         gated = [np.where(k, q, 0) for k, q in zip(looked, dense, strict=True)]
         threshold = segmenter.threshold
@@ -234,7 +218,7 @@ def on_surface(
         for k in range(times):
             dense_s, dense = timed(lambda s=segmenter: masked(s, pixels, everything))
             looked = why.copy()
-            second_s, found = timed(lambda s=segmenter, w=looked: second(on_boxes(s, pixels), w, cell, pixels.shape))
+            second_s, found = timed(lambda s=segmenter, w=looked: look(w, cell, pixels.shape, parts_of(pixels, s)))
             seconds.append((dense_s, firsts[k], second_s))
         cascade = found.window((0, 0, side, side)) > 0
         rows = {name: list(compared(made, mask)) for name, mask in (("dense", dense), ("cascade", cascade))}
@@ -250,17 +234,9 @@ def on_surface(
     return out
 
 
-def on_boxes(segmenter: Segmenter, pixels: np.ndarray) -> Callable:
-    def parts(boxes: list) -> Iterator:
-        for box, p in regions(segmenter, lambda a, b: pixels[a:b], pixels.shape, boxes):
-            yield box, p >= segmenter.threshold, p
-
-    return parts
-
-
 def masked(segmenter: Segmenter, pixels: np.ndarray, boxes: list) -> np.ndarray:
     out = np.zeros(pixels.shape, bool)
-    for (x0, y0, x1, y1), crack, _ in on_boxes(segmenter, pixels)(boxes):
+    for (x0, y0, x1, y1), crack, _ in parts_of(pixels, segmenter)(boxes):
         out[y0:y1, x0:x1] = crack
     return out
 

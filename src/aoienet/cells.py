@@ -1,9 +1,11 @@
 """Cells: the squares that overlapping blocks consist of (side: the greatest common divisor of block and step).
 
 The score of a cell is fused in log-odds: the mean over the blocks that cover it. A crack in a cell is seen by all of them, a mark that
-only one of them takes for a crack is outvoted. The tip of a crack may only graze a cell, so one counts as passed on when it or one of
-its 8 neighbours reaches the threshold: `around(fused(...))` is the threshold up to which it does. A first stage alone passes all of
-these on; with a second stage the crack is followed into the neighbours (aoienet.scan.follow).
+only one of them takes for a crack is outvoted.
+
+Two thresholds pass a cell on (hysteresis, as in Canny 1986): its score reaches the one, or it is linked to a cell whose score does by
+cells that reach the other, WEAKER below. A tip and a faint stretch are weak but have a sure cell nearby; what is weak by itself is
+mostly no crack. `linked(fused(...))` is the upper threshold up to which a cell is passed on.
 """
 
 from __future__ import annotations
@@ -11,6 +13,9 @@ from __future__ import annotations
 from math import gcd
 
 import numpy as np
+
+LINKS = 2  # steps from a cell that is passed on by its own score, each to one of 8 neighbours
+WEAKER = 2.5  # log-odds
 
 
 def side_px(block_px: int, stride_px: int) -> int:
@@ -33,12 +38,20 @@ def largest(values_HW: np.ndarray, block_px: int, stride_px: int) -> np.ndarray:
     return _over_cells(values_HW, block_px, stride_px, np.maximum, _least(values_HW))
 
 
-def around(values_HW: np.ndarray) -> np.ndarray:
-    """The largest value of a cell and its 8 neighbours; of bool: whether one of them is.
+def linked(fused_HW: np.ndarray) -> np.ndarray:
+    """The threshold up to which a cell is passed on, as fused_HW.
 
-    Example: around(np.array([[True, False, False]])).tolist() == [[True, True, False]]
+    Example: linked(np.array([[4.0, 2.0, 1.0, 0.0]])) -> [[4, 4, 3.5, 1]]
     """
-    framed = np.pad(values_HW, 1, constant_values=_least(values_HW))
+    out = fused_HW
+    for _ in range(LINKS):
+        out = np.maximum(out, np.minimum(_around(out), fused_HW + WEAKER))
+    return out
+
+
+def _around(values_HW: np.ndarray) -> np.ndarray:
+    """The largest value of a cell and its 8 neighbours."""
+    framed = np.pad(values_HW, 1, constant_values=-np.inf)
     tall = np.maximum(np.maximum(framed[:-2], framed[1:-1]), framed[2:])
     return np.maximum(np.maximum(tall[:, :-2], tall[:, 1:-1]), tall[:, 2:])
 

@@ -43,8 +43,10 @@ def test_a_crack_counts_by_what_is_passed_on_of_its_centre_line():
     mask = np.zeros((128, 256), bool)
     mask[10:15, 5:250] = True
     mask[100, 100:115] = True  # 15 px: no crack
-    (line,) = data.line_scores(mask, np.array([[-3.0, -9.0, -9.0, 2.0], [-9.0] * 4]), 64, 64)
-    assert set(line) == {-3.0, 2.0} and 0.4 < (line == 2.0).mean() < 0.6  # the right half is beside the block of 2
+    (line,) = data.line_scores(mask, np.array([[-3.0, -9.0, 0.0, 2.0], [-9.0] * 4]), 64, 64)
+    assert (
+        set(line) == {-3.0, -6.5, 2.0} and 0.4 < (line == 2.0).mean() < 0.6
+    )  # the right half is linked to the block of 2
 
 
 def test_the_threshold_passes_on_enough_of_the_length_and_not_more():
@@ -72,10 +74,27 @@ def test_the_certificate_counts_photographs():
     rows = ([1.0, -1.0, -1.0, -1.0], [-1.0] * 4, [-1.0] * 4, [9.0] * 4)
     found = data.certificate([*photo, clean], [np.array([row]) for row in rows], 0.0, 64, 64)
     assert (found["photographs"], found["cracks"], found["cracks_missed"]) == (2, 6, 5)
-    assert found["length_passed_on"] == pytest.approx(1 / 6)
+    assert found["length_passed_on"] == pytest.approx(1 / 6) and "followed" not in found
     assert found["photographs_with_a_missed_crack"] == 2 and found["photographs_with_a_missed_crack_at_most"] == 1.0
     assert found["photographs_without_any_crack_found"] == 1
     assert found["photographs_without_any_crack_found_at_most"] == pytest.approx(0.95**0.5)
+
+
+def test_a_certificate_with_a_second_stage_counts_what_is_looked_at_in_the_end():
+    mask = np.zeros((64, 256), bool)
+    mask[:, 10:12] = mask[:, 230:232] = True
+    picture = data.Picture("deepcrack256", "7-1", "masked", np.full(mask.shape, 9, np.uint8), mask)
+
+    def look(image_HW, passed_HW):
+        assert image_HW is picture.image_HW and passed_HW.tolist() == [[True, False, False, False]]
+        return np.array([[True, False, False, True]])
+
+    score = np.array([[1.0, -9.0, -9.0, -9.0]])
+    found = data.certificate([picture], [score], 0.0, 64, 64, data.Second("toy", "abc", look))
+    followed = found["followed"]
+    assert (found["cracks_missed"], followed["cracks_missed"], followed["length_passed_on"]) == (1, 0, 1.0)
+    assert (followed["second_stage"], followed["sha256"]) == ("toy", "abc")
+    assert followed["photographs_with_a_missed_crack_at_most"] > followed["photographs_with_a_missed_crack"] == 0
 
 
 @pytest.mark.skipif(not (ROOT / "deepcrack256").is_dir(), reason="the data sets are not here")

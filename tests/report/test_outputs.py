@@ -32,12 +32,12 @@ def made(height=150, width=200, kept=((1, 2),), factor=1):
 
 def test_blocks_csv_has_one_line_per_block_clipped_to_the_picture(tmp_path):
     result = made()
-    result.reasons_HW[0, 0] = Reason.BLURRED | Reason.NEIGHBOUR
+    result.reasons_HW[0, 0] = Reason.BLURRED | Reason.LINKED
     tables.write_blocks(tmp_path / "blocks.csv", result, ["clean", "crack"])
     rows = list(csv.DictReader((tmp_path / "blocks.csv").open()))
     assert len(rows) == result.grid.rows * result.grid.cols == 4 * 6
     assert list(rows[8].values()) == ["64", "32", "64", "64", "3.25", "crack", "score"]
-    assert list(rows[0].values()) == ["0", "0", "64", "64", "-9", "clean", "neighbour+blurred"]
+    assert list(rows[0].values()) == ["0", "0", "64", "64", "-9", "clean", "linked+blurred"]
     assert rows[5]["passed_on"] == "" and rows[7]["passed_on"] == "score"
     assert (rows[-1]["w_px"], rows[-1]["h_px"]) == ("40", "54")
 
@@ -50,7 +50,7 @@ def test_a_block_at_the_threshold_is_kept():
     assert counts["blocks_at_threshold"] == 1 and counts["cells_passed_on"] == 4
     assert counts["cells_by_reason"] == {
         "score at or above the threshold": 4,
-        "beside such a cell": 0,
+        "nearly as suspicious, and linked to such a cell": 0,
         "too blurred to judge": 4,
         "over-exposed": 0,
         "under-exposed": 0,

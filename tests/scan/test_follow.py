@@ -110,3 +110,29 @@ def test_faint_ends_are_found_and_units_follow_as_the_whole_picture_does(path, m
     np.testing.assert_array_equal(cut_mask, mask)
     monkeypatch.setattr(following, "CELLS", 0)
     assert looked(path)[1].sum() < mask.sum()
+
+
+def test_cells_around_a_unit_are_passed_on_as_in_the_whole_picture(tmp_path, monkeypatch):
+    """What is found in them decides how far cracks of the unit are followed and how they are measured."""
+    rng = np.random.default_rng(9)
+    size = (1700, 3200)
+    cells = rng.integers(0, 90, (size[0] // CELL, size[1] // CELL))
+    cells[rng.random(cells.shape) > 0.3] = 0
+    picture = np.full(size, 170, np.uint8)
+    for (i, j), count in np.ndenumerate(cells):
+        picture[i * CELL + np.arange(count) // 32, j * CELL + np.arange(count) % 32] = 40
+    tifffile.imwrite(tmp_path / "spots.tif", picture)
+    opened = replace(toy.stages(second=False), familiar=None)
+    opened = replace(opened, decision=replace(opened.decision, threshold=12.0))
+    seen = []
+    monkeypatch.setattr(cascade, "follow", lambda why, row0, *_: seen.append((row0, why.copy())))
+    toy.looked(opened, tmp_path / "spots.tif", size)
+    ((_, whole),) = seen
+    assert (whole == Reason.LINKED).sum() > 20 and (whole == Reason.SCORE).sum() > 20 and (whole == 0).sum() > 20
+    seen.clear()
+    monkeypatch.setattr(cascade, "LEAST_ROWS", TILE_PX)
+    monkeypatch.setattr(cascade, "UNIT_PX", 1)
+    toy.looked(opened, tmp_path / "spots.tif", size)
+    assert len(seen) == 3
+    for row0, why in seen:
+        np.testing.assert_array_equal(why, whole[row0 : row0 + len(why)])

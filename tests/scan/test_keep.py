@@ -1,11 +1,12 @@
-"""What is passed on: fused scores, neighbours, and blocks that cannot be judged."""
+"""What is passed on: fused scores, weak cells linked to sure ones, and blocks that cannot be judged."""
 
 from dataclasses import astuple
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_dilation
 
-from aoienet.cells import around, fused, largest
+from aoienet.cells import LINKS, WEAKER, fused, largest, linked
 from aoienet.familiar import Familiar
 from aoienet.scan.keep import Reason, reasons
 from aoienet.scan.quality import Quality
@@ -39,22 +40,25 @@ def test_scores_of_a_cell_are_the_mean_of_the_blocks_over_it():
     assert thirds.shape == (3, 4) and thirds[0].tolist() == [0, 1.5, 1.5, 3]
 
 
-def test_the_value_around_a_cell_is_the_threshold_up_to_which_it_is_passed_on():
-    values = np.random.default_rng(3).normal(size=(6, 7))
-    for threshold in (-1.0, 0.0, 1.5):
-        np.testing.assert_array_equal(around(values) >= threshold, around(values >= threshold))
+def test_linked_is_the_threshold_up_to_which_a_chain_of_weak_cells_leads_to_a_sure_one():
+    values = np.random.default_rng(3).normal(scale=3.0, size=(12, 13))
+    for threshold in (-1.0, 0.0, 1.5, 4.0):
+        weak, passed = values >= threshold - WEAKER, values >= threshold
+        for _ in range(LINKS):
+            passed |= binary_dilation(passed, np.ones((3, 3))) & weak
+        assert 0 < passed.sum() < passed.size
+        np.testing.assert_array_equal(linked(values) >= threshold, passed)
 
 
-def test_one_loud_block_is_outvoted_and_neighbours_are_rescued_where_nothing_follows():
+def test_one_loud_block_is_outvoted_and_weak_cells_beside_a_sure_one_are_passed_on():
     scores = np.full((5, 5), -9.0, np.float32)
     scores[2, 2] = 5.0
     quality = quality_of(grain((192, 192)))
-    assert not reasons(scores, 0.0, quality, 0, G, rescue=True).any()
-    scores[1:3, 1:3] = 5.0
-    for rescue, beside in ((True, 8), (False, 0)):
-        why = reasons(scores, 0.0, quality, 0, G, rescue)
-        assert (why == Reason.SCORE).sum() == 1 and why[2, 2] == Reason.SCORE
-        assert (why == Reason.NEIGHBOUR).sum() == beside and (why != 0).sum() == 1 + beside
+    assert not reasons(scores, 0.0, quality, 0, G).any()
+    scores[1:3, 1:3] = 5.0  # beside the cell of four such blocks are those of two: -2, and of one: -5.5
+    why = reasons(scores, 0.0, quality, 0, G)
+    assert (why == Reason.SCORE).sum() == 1 and why[2, 2] == Reason.SCORE
+    assert np.argwhere(why == Reason.LINKED).tolist() == [[1, 2], [2, 1], [2, 3], [3, 2]] and (why != 0).sum() == 5
 
 
 @pytest.mark.parametrize(("level", "reason"), [(255, Reason.OVEREXPOSED), (0, Reason.UNDEREXPOSED)])
@@ -62,7 +66,7 @@ def test_clipped_blocks_are_passed_on_with_the_reason(level, reason):
     pixels = grain((320, 320))
     pixels[64:160, 64:160] = level
     scores = np.full((9, 9), -9.0, np.float32)
-    why = reasons(scores, 0.0, quality_of(pixels), 0, G, rescue=False)
+    why = reasons(scores, 0.0, quality_of(pixels), 0, G)
     assert (why[2:5, 2:5] == reason).all() and set(np.unique(why)) == {0, reason} and why[8, 8] == 0
 
 
@@ -94,8 +98,8 @@ def streaks(height, width):
 def test_what_is_unlike_the_training_pictures_is_passed_on_with_the_reason():
     pixels = streaks(512, 512)
     scores = np.full((15, 15), -9.0, np.float32)
-    assert not reasons(scores, 0.0, quality_of(pixels), 0, G, rescue=False).any()
-    why = reasons(scores, 0.0, quality_of(pixels, familiar=EVEN), 0, G, rescue=False)
+    assert not reasons(scores, 0.0, quality_of(pixels), 0, G).any()
+    why = reasons(scores, 0.0, quality_of(pixels, familiar=EVEN), 0, G)
     assert (why[5:10, 5:10] == Reason.UNFAMILIAR).all() and set(np.unique(why)) == {0, Reason.UNFAMILIAR}
     assert not why[0].any() and not why[:, 0].any() and not why[-1].any()
 

@@ -72,7 +72,8 @@ def open_stages(request: Request) -> Stages:
     _same_model(request.model, request.model_sha256, model.sha256)
     if segmenter is not None:
         _same_model(str(request.segmenter), request.segmenter_sha256, segmenter.sha256)
-    entry, certificate = model.scan, _certificate(model.header)
+    entry = model.scan
+    certificate = _certificate(model.header, "" if segmenter is None else segmenter.sha256)
     geometry = Geometry.from_header(entry)
     statistics = model.header.get("meta", {}).get("familiar")
     level = request.threshold
@@ -97,10 +98,15 @@ def open_stages(request: Request) -> Stages:
     )
 
 
-def _certificate(header: dict[str, Any]) -> dict[str, Any]:
-    """What the model file says about its miss rate; {} where it says nothing."""
+def _certificate(header: dict[str, Any], second_sha256: str) -> dict[str, Any]:
+    """What the model file says about its miss rate, with cracks followed only where this second stage follows them; {} where it says
+    nothing."""
     found = header.get("meta", {}).get("certificate")
-    return dict(found) if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    followed = found.get("followed")
+    same = isinstance(followed, dict) and followed.get("sha256") == second_sha256
+    return {k: v for k, v in found.items() if same or k != "followed"}
 
 
 def _same_model(name: str, wanted: str, received: str) -> None:

@@ -4,11 +4,16 @@ written into the model file. Needs no PyTorch."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aoienet.cli import _common
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from aoienet.data.datasets.crack_blocks import Second
 
 
 def register(app: typer.Typer) -> None:
@@ -32,6 +37,12 @@ def certify(
     choose_on: Annotated[
         Path | None, typer.Option(help="Other photographs with masks, which --keep chooses the threshold on.")
     ] = None,
+    segmenter: Annotated[
+        str,
+        typer.Option(
+            help="Second stage that follows cracks: light, binary, an .onnx or .aoie file; none: only the first is certified."
+        ),
+    ] = "light",
 ) -> None:
     """Count the cracks that the threshold misses, per photograph, and write the bounds into the file's header.
 
@@ -55,6 +66,7 @@ def certify(
         _common.fail(f"{opened.name} classifies whole pictures: it drops nothing and has no threshold to certify.")
     with _common.wrong_use_is_exit_1(ValueError, OSError), _common.progress_bar(False) as bar:
         path, judged = weights.locate(model), subject(opened)
+        judged = replace(judged, second=None if segmenter == "none" else _second(segmenter, opened.scan))
         before, card_path = path.read_bytes(), path.with_suffix(".md")
         header, tensors = format.parse(before)
         meta, said = header["meta"], ""
@@ -78,3 +90,24 @@ def certify(
             text = card.certified(card_path.read_text(encoding="utf-8"), before, out.read_bytes(), said, lines)
             out.with_suffix(".md").write_text(text, encoding="utf-8")
     typer.echo("\n\n".join(card.bounds(meta)))
+
+
+def _second(name: str, scan: dict[str, Any]) -> Second:
+    """The second stage that a scan has by this name, as a certificate sees it."""
+    import numpy as np
+
+    from aoienet.data.datasets.crack_blocks import Second
+    from aoienet.scan.follow import look, parts_of
+    from aoienet.scan.keep import Reason, cell_px
+    from aoienet.scan.tiles import Geometry
+    from aoienet.segment import load
+
+    segmenter, side = load(name), cell_px(Geometry.from_header(scan))
+
+    def looked_at(image_HW: np.ndarray, passed_HW: np.ndarray) -> np.ndarray:
+        why = np.where(passed_HW, Reason.SCORE, 0).astype(np.uint8)
+        seen = image_HW if segmenter.channels == 1 else np.repeat(image_HW[:, :, None], 3, axis=2)
+        look(why, side, image_HW.shape, parts_of(seen, segmenter))
+        return why != 0
+
+    return Second(segmenter.name, segmenter.sha256, looked_at)

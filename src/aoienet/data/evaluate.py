@@ -23,6 +23,7 @@ class Subject:
     run    takes pictures of the model's size, where it has a fixed one
     fit    brings a grey picture to that size
     read   reads a picture file of class folders at that size, with the model's colours, as its training did
+    second the second stage that a certificate counts with, too
     """
 
     run: Run
@@ -30,6 +31,7 @@ class Subject:
     scan: dict | None = None
     fit: Run = lambda image: image
     read: Callable[[Path], np.ndarray] = lambda path: folders.read_picture(path)[0]
+    second: crack_blocks.Second | None = None
 
 
 def layout(root: Path, classes: Sequence[str]) -> str:
@@ -183,7 +185,7 @@ def _blocks(
     report["at_threshold"] = metrics.classification_report(truth, kept, subject.classes)
     report |= {"threshold": scan["threshold"], "temperature": scan["temperature"], "split": text}
     report["sources"] = crack_blocks.score_parts(pictures, scores, scan["threshold"], block, stride)
-    report["certificate"] = crack_blocks.certificate(*known, scan["threshold"], block, stride)
+    report["certificate"] = crack_blocks.certificate(*known, scan["threshold"], block, stride, subject.second)
     return report
 
 

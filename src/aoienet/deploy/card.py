@@ -47,21 +47,38 @@ def test_rows(parts: dict[str, Any]) -> list[str]:
 
 def certificate_text(found: dict[str, Any]) -> str:
     """The certificate of the threshold in words."""
-    photos = found["photographs"]
+    head = (
+        f"Certificate of the threshold, from {found['photographs']} test photographs that did not choose it. A crack (8-connected, 20 px or "
+        f"more) is found when {found['found_when']}: {_found(found)} are. {percent(found['length_passed_on'])} of the length of the cracks is "
+        "passed on."
+    )
+    lines = [head, "", *_missed(found), ""]
+    if "followed" in found:
+        more = found["followed"]
+        lines += [
+            f"In a scan with the second stage `{more['second_stage']}` (sha256 `{more['sha256'][:12]}`), which follows what it finds, "
+            f"{_found(more)} are looked at, {percent(more['length_passed_on'])} of the length:",
+            "",
+            *_missed(more),
+            "",
+        ]
+    return "\n".join([*lines, "It holds for photographs like these, not for other surfaces or cameras."])
+
+
+def _found(found: dict[str, Any]) -> str:
+    return f"{found['cracks'] - found['cracks_missed']} of {found['cracks']}"
+
+
+def _missed(found: dict[str, Any]) -> list[str]:
     rows = (
         ("no crack found at all", "photographs_without_any_crack_found"),
         ("a crack missed", "photographs_with_a_missed_crack"),
     )
-    lines = [
-        f"- {text}: {found[key]} of {photos} photographs; with 95 % confidence at most {percent(found[f'{key}_at_most'])} of such photographs"
+    return [
+        f"- {text}: {found[key]} of {found['photographs']} photographs; with 95 % confidence at most {percent(found[f'{key}_at_most'])} of "
+        "such photographs"
         for text, key in rows
     ]
-    head = (
-        f"Certificate of the threshold, from {photos} test photographs that did not choose it. A crack (8-connected, 20 px or more) is found "
-        f"when {found['found_when']}: {found['cracks'] - found['cracks_missed']} of {found['cracks']} are. "
-        f"{percent(found['length_passed_on'])} of the length of the cracks is passed on."
-    )
-    return "\n".join([head, "", *lines, "", "It holds for photographs like these, not for other surfaces or cameras."])
 
 
 def familiar_text(found: dict[str, Any]) -> str:

@@ -51,19 +51,23 @@ def models(first: dict[str, Any], second: dict[str, Any]) -> list[tuple[str, str
 
 
 def promise(certificate: dict[str, Any]) -> str:
-    """The certificate as an inspector reads it; "" where the model file says nothing or other things."""
+    """The certificate as an inspector reads it: with the cracks followed where it says so; "" where the model file says nothing or
+    other things."""
     try:
-        photographs, confidence = certificate["photographs"], certificate["confidence"]
-        none, missed = (
-            certificate[f"photographs_{name}"] for name in ("without_any_crack_found", "with_a_missed_crack")
-        )
+        confidence, found = certificate["confidence"], certificate.get("followed", certificate)
+        photographs = found["photographs"]
+        none, missed = (found[f"photographs_{name}"] for name in ("without_any_crack_found", "with_a_missed_crack"))
         none_most, missed_most = (
-            certificate[f"photographs_{name}_at_most"] for name in ("without_any_crack_found", "with_a_missed_crack")
+            found[f"photographs_{name}_at_most"] for name in ("without_any_crack_found", "with_a_missed_crack")
         )
     except KeyError:
         return ""
+    if found is certificate:
+        who, looked = "the first stage", "passed on by it"
+    else:
+        who, looked = "the first stage, with the cracks followed by the second,", "looked at by the second"
     return (
-        f"What the first stage may miss: of {photographs} test photographs with cracks, {none} had no crack looked at by the second stage, and "
+        f"What {who} may miss: of {photographs} test photographs with cracks, {none} had no crack {looked}, and "
         f"{missed} had at least one crack that was not. With {100 * confidence:.3g} % confidence this is so in at most {100 * none_most:.1f} % and "
         f"{100 * missed_most:.1f} % of photographs like these. It says nothing about other surfaces or cameras."
     )

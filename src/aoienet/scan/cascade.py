@@ -18,11 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from aoienet.cells import LINKS
 from aoienet.familiar import Familiar
 from aoienet.measure import Piece, Rectangle, Settings, Window, cells, measure_piece, window_of
 from aoienet.measure.store import from_arrays, to_arrays
 from aoienet.scan.follow import CELLS, follow
-from aoienet.scan.keep import cell_px, passed_on, reasons
+from aoienet.scan.keep import cell_px, passed_on, reasons, rectangles
 from aoienet.scan.mask import TILE_PX, TileMask
 from aoienet.scan.outside import beside, filled
 from aoienet.scan.quality import Quality
@@ -165,7 +166,8 @@ class Looker:
             around += CELLS * cell  # from where cracks are followed
         top = max(0, unit.y0_px - around) // cell * cell
         bottom = min(self.source.height, _ceil(unit.y1_px + around, cell) * cell)
-        row0, row1 = _blocks_over(top - cell, bottom + cell, self.grid, geometry)  # with the neighbours of all cells
+        linked = LINKS * cell
+        row0, row1 = _blocks_over(top - linked, bottom + linked, self.grid, geometry)
         scores, best = self._score(row0, row1)
         why, cell_row0 = self._passed_on(scores, row0)
         mask = self._segment(top, bottom, passed_on(why), cell_row0)
@@ -190,8 +192,7 @@ class Looker:
     def _passed_on(self, scores: np.ndarray, row0: int) -> tuple[np.ndarray, int]:
         """Why cells are passed on, cut at the picture's edge, and the row of cells at which they begin."""
         geometry, cell = self._stages.geometry, cell_px(self._stages.geometry)
-        rescue = self._stages.segmenter is None
-        why = reasons(scores, self._stages.decision.threshold, self._quality, row0, geometry, rescue)
+        why = reasons(scores, self._stages.decision.threshold, self._quality, row0, geometry)
         first = row0 * geometry.stride_px // cell
         return why[: _ceil(self.grid.height, cell) - first, : _ceil(self.grid.width, cell)], first
 
@@ -239,7 +240,7 @@ class Looker:
         if segmenter is None:
             return mask
         size = self.source.height, self.source.width
-        boxes = _rectangles(cells_HW, cell_row0, cell_px(self._stages.geometry), top, bottom, self.source.width)
+        boxes = rectangles(cells_HW, cell_row0, cell_px(self._stages.geometry), top, bottom, self.source.width)
         for box, probability in regions(segmenter, self._filled, size, boxes, threads=self._threads):
             mask.put(box, probability >= segmenter.threshold, probability)
         for area in self._left_out:
@@ -303,20 +304,6 @@ def _blocks_over(top: int, bottom: int, grid: Grid, geometry: Geometry) -> tuple
     """Rows of blocks [first, last) that cover a pixel of the rows top ... bottom - 1."""
     first = max(0, (top - geometry.block_px) // geometry.stride_px + 1)
     return first, min(grid.rows, (bottom - 1) // geometry.stride_px + 1)
-
-
-def _rectangles(
-    cells_HW: np.ndarray, cell_row0: int, cell: int, top: int, bottom: int, width: int
-) -> list[tuple[int, int, int, int]]:
-    """Runs of cells as rectangles of pixels, cut at rows top and bottom."""
-    out = []
-    for i, row in enumerate(cells_HW):
-        y0, y1 = max(top, (cell_row0 + i) * cell), min(bottom, (cell_row0 + i + 1) * cell)
-        if y0 < y1 and row.any():
-            edge = np.diff(np.concatenate([[0], row.astype(np.int8), [0]]))
-            runs = zip(np.flatnonzero(edge == 1).tolist(), np.flatnonzero(edge == -1).tolist(), strict=True)
-            out += [(a * cell, y0, min(b * cell, width), y1) for a, b in runs]
-    return out
 
 
 def _ceil(value: int, step: int) -> int:

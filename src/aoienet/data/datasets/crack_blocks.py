@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -191,7 +191,7 @@ def score_parts(
 
 def line_scores(mask_HW: np.ndarray, scores_HW: np.ndarray, block_px: int, stride_px: int) -> list[np.ndarray]:
     """Of each crack and every pixel of its centre line: the threshold up to which the pixel is passed on (aoienet.cells)."""
-    passed = cells.around(cells.fused(scores_HW, block_px, stride_px))
+    passed = cells.linked(cells.fused(scores_HW, block_px, stride_px))
     return along_lines(mask_HW, passed, cells.side_px(block_px, stride_px))
 
 
@@ -228,32 +228,65 @@ def passing_threshold(
     return metrics.threshold_for_recall(np.concatenate(lines), keep)
 
 
+@dataclass(frozen=True)
+class Second:
+    """A second stage as a certificate sees it. look: of a picture uint8 [H, W] and the cells that a first stage passes on, bool
+    [Hc, Wc], all cells that are looked at in the end."""
+
+    name: str
+    sha256: str
+    look: Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
 def certificate(
-    pictures: Sequence[Picture], scores: Sequence[np.ndarray], threshold: float, block_px: int, stride_px: int
+    pictures: Sequence[Picture],
+    scores: Sequence[np.ndarray],
+    threshold: float,
+    block_px: int,
+    stride_px: int,
+    second: Second | None = None,
 ) -> dict:
     """What a threshold that was chosen without these pictures misses in them, with one-sided 95 % bounds. A crack is found when
-    FOUND_SHARE of its centre line is passed on.
+    FOUND_SHARE of its centre line is passed on; under `followed`, where a second stage goes on along what it finds, when so
+    much of it is looked at.
 
     The unit is the photograph: cracks and pictures of one photograph are not independent.
     """
-    from aoienet.data import metrics
-
-    by_photo: dict[tuple[str, str], list[bool]] = {}
-    passed, length = 0, 0
-    for picture, score in zip(pictures, scores, strict=True):
-        if picture.mask_HW is not None and picture.kind == "masked":
-            lines = line_scores(picture.mask_HW, score, block_px, stride_px)
-            photo = by_photo.setdefault((picture.source, splits.photograph(picture.name)), [])
-            photo += [bool((line >= threshold).mean() >= FOUND_SHARE) for line in lines]
-            passed += sum(int((line >= threshold).sum()) for line in lines)
-            length += sum(len(line) for line in lines)
-    photos = [np.array(hits) for hits in by_photo.values() if hits]
-    some, none = sum(not hits.all() for hits in photos), sum(not hits.any() for hits in photos)
-    return {
+    known = [
+        (p, cells.linked(cells.fused(s, block_px, stride_px)) >= threshold)
+        for p, s in zip(pictures, scores, strict=True)
+        if p.mask_HW is not None and p.kind == "masked"
+    ]
+    side = cells.side_px(block_px, stride_px)
+    out = {
         "unit": "photograph",
         "confidence": 0.95,
         "threshold": float(threshold),
         "found_when": f"{100 * FOUND_SHARE:g} % of its centre line is passed on",
+        **_missed(known, side),
+    }
+    if second is not None:
+        looked = [(p, second.look(p.image_HW, passed)) for p, passed in known]
+        out["followed"] = {"second_stage": second.name, "sha256": second.sha256, **_missed(looked, side)}
+    return out
+
+
+def _missed(known: Sequence[tuple[Picture, np.ndarray]], side: int) -> dict:
+    """Of pictures with masks and the cells of `side` px that are passed on."""
+    from aoienet.data import metrics
+
+    by_photo: dict[tuple[str, str], list[bool]] = {}
+    passed, length = 0, 0
+    for picture, cells_HW in known:
+        assert picture.mask_HW is not None
+        lines = along_lines(picture.mask_HW, cells_HW, side)
+        photo = by_photo.setdefault((picture.source, splits.photograph(picture.name)), [])
+        photo += [bool(line.mean() >= FOUND_SHARE) for line in lines]
+        passed += sum(int(line.sum()) for line in lines)
+        length += sum(len(line) for line in lines)
+    photos = [np.array(hits) for hits in by_photo.values() if hits]
+    some, none = sum(not hits.all() for hits in photos), sum(not hits.any() for hits in photos)
+    return {
         "photographs": len(photos),
         "cracks": int(sum(len(hits) for hits in photos)),
         "cracks_missed": int(sum((~hits).sum() for hits in photos)),

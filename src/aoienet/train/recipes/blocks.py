@@ -24,6 +24,6 @@ def blocks() -> Recipe:
             brick_per_epoch=128,
             drone_per_epoch=96,
             photo_per_epoch=96,
-            keep_recall=0.995,
+            keep_recall=0.99,
         ),
     )
