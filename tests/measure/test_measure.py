@@ -19,6 +19,8 @@ from aoienet.measure import (
     window_of,
 )
 from aoienet.measure.outline import area_of, polygons
+from aoienet.measure.piece import _every_second
+from aoienet.measure.width import Places
 from tests.measure.drawn import cover, photograph, straight
 
 SIZE = (260, 280)
@@ -242,6 +244,31 @@ def test_score_is_the_largest_and_probability_the_mean():
     assert crack.probability == pytest.approx(probability[mask].mean())
     assert crack.score == pytest.approx((mask.any(axis=0).nonzero()[0].max() + 0.5) / 10, abs=0.06)
     assert np.isnan(only(measure_picture(mask)).score) and np.isnan(only(measure_picture(mask)).probability)
+
+
+def test_every_second_place_of_a_line_is_measured_and_those_between_are_their_mean():
+    flat = np.stack([np.arange(10, 30), np.full(20, 5)], axis=1)
+    steep = np.stack([40 + np.arange(20) // 3, np.arange(20)], axis=1)
+    alone = np.array([[60, 7], [60, 9]])
+    points = np.concatenate([flat, steep, alone])
+    normal = np.array([[0.0, 1.0]] * 20 + [[1.0, 0.3]] * 22)
+    asked = []
+
+    def measure(some):
+        asked.append(some)
+        n = int(some.sum())
+        width = points[some].sum(axis=1).astype(float)
+        grey = ~(points[some] == [14, 5]).all(axis=1)
+        bound = np.where(points[some, 0] == 16, np.nan, width)
+        return Places(grey, width, *(np.zeros(n) for _ in range(5)), bound)
+
+    found = _every_second(points, points, normal, measure)
+    (some,) = asked
+    assert some[:20].tolist() == [True, False] * 10 and some[20:40].tolist() == [True, False] * 10 and some[40:].all()
+    assert found.width[:20].tolist() == [*range(15, 34), 33]  # the last has one beside it
+    assert not found.grey[3:6].any() and found.grey[[2, 6]].all()  # what is told by half is not told
+    assert np.isnan(found.bound[6]) and found.bound[[5, 7]].tolist() == [19, 23]
+    assert np.abs(found.width[20:39] - points[20:39].sum(axis=1)).max() <= 0.5
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (3, 3), (2, 200), (64, 64)])
