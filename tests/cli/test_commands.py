@@ -359,6 +359,16 @@ def test_dry_run_tells_frames_memory_and_time_and_writes_nothing(wall, tmp_path)
     assert "core s" in call("scan", wall, "--out", tmp_path / "o", "--dry-run").stdout and not (tmp_path / "o").exists()
 
 
+def test_more_jobs_than_bands_and_the_writing_of_one_picture_do_not_make_it_faster():
+    from aoienet.cli._forecast import FINISH_S_PER_MP, _of_jobs
+
+    large = {"core_seconds": 30 + 50 * FINISH_S_PER_MP, "megapixels": 50, "bands": 3}
+    for jobs, turns in ((1, 3), (2, 2), (3, 1), (8, 1)):
+        assert _of_jobs([large], jobs) == pytest.approx(turns * 10 + 50 * FINISH_S_PER_MP)
+    small = {"core_seconds": 4.0, "megapixels": 1, "bands": 1}
+    assert _of_jobs([small] * 10, 4) == pytest.approx(10) and _of_jobs([], 4) == 0
+
+
 def test_a_dry_run_tries_all_that_a_scan_does_on_parts_of_the_picture(wall, tmp_path, monkeypatch):
     from aoienet.scan import cascade
 

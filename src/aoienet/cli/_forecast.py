@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def forecast(pictures: list[Picture], request: Request, stages: Stages, jobs: in
         "pictures": rows,
         "jobs": jobs,
         "processes": processes,
-        "seconds": None if speed is None else round(sum(r["core_seconds"] for r in good) / max(1, jobs), 1),
+        "seconds": None if speed is None else round(_of_jobs(good, max(1, jobs)), 1),
         "memory_mib": processes * max((r["memory_mib"] for r in good), default=0),
     }
     if as_json:
@@ -61,6 +62,17 @@ def forecast(pictures: list[Picture], request: Request, stages: Stages, jobs: in
         _show(document, speed)
     if len(good) < len(rows):
         raise typer.Exit(2)
+
+
+def _of_jobs(rows: list[dict[str, Any]], jobs: int) -> float:
+    """Seconds with so many jobs: the work shared out, but no sooner than the longest picture, whose bands are done so many at a time and
+    whose outputs are written by one."""
+
+    def alone(row: dict[str, Any]) -> float:
+        finish = FINISH_S_PER_MP * row["megapixels"]
+        return (row["core_seconds"] - finish) * math.ceil(row["bands"] / jobs) / row["bands"] + finish
+
+    return max([sum(row["core_seconds"] for row in rows) / jobs, *map(alone, rows)])
 
 
 def _show(document: dict[str, Any], speed: Speed | None) -> None:
