@@ -1,4 +1,4 @@
-"""mask.tif, overlay.tif, thumbnail.png: right pixels, overviews, place, bounded memory, same bytes."""
+"""mask.tif, overlay.tif, thumbnail.jpg: right pixels, overviews, place, bounded memory, same bytes."""
 
 import tracemalloc
 
@@ -10,12 +10,11 @@ from tests.measure.drawn import cover, photograph
 from tests.report.cracks import HEIGHT, WIDTH, scanned, surface
 
 from aoienet.measure import measure_picture
-from aoienet.report import pyramid
+from aoienet.report import pyramid, thumbnail
 from aoienet.report.kinds import CRACK, JOINT, kind_rows
 from aoienet.report.mask import write_mask
 from aoienet.report.records import Scale
 from aoienet.report.slide import EDGE, write_slide
-from aoienet.report.thumbnail import write_thumbnail
 from aoienet.scan.sources import open_source
 
 NO_SCALE = Scale(None, "none")
@@ -175,21 +174,25 @@ def test_a_smaller_overlay_of_a_picture_without_a_place_lies_under_the_geojson_i
 def test_rasters_are_the_same_bytes_twice(tmp_path, picture):
     for name in ("a", "b"):
         overlay(tmp_path, picture, f"{name}.tif")
-        write_thumbnail(tmp_path / f"{name}.png", scanned(mask=picture[1])[0], picture[2])
+        thumbnail.write_thumbnail(tmp_path / f"{name}.jpg", scanned(mask=picture[1])[0], picture[2])
         write_mask(tmp_path / f"{name}m.tif", kinds_of(*picture[1:]), HEIGHT, WIDTH, None, NO_SCALE)
-    for end in (".tif", ".png", "m.tif"):
+    for end in (".tif", ".jpg", "m.tif"):
         assert (tmp_path / f"a{end}").read_bytes() == (tmp_path / f"b{end}").read_bytes()
 
 
-def test_the_thumbnail_shows_the_centre_lines(tmp_path, picture):
+@pytest.mark.parametrize(("most_px", "factor"), [(2000, 2), (160, 4)])
+def test_the_thumbnail_shows_the_centre_lines(tmp_path, picture, monkeypatch, most_px, factor):
+    monkeypatch.setattr(thumbnail, "THUMBNAIL_PX", most_px)
+    monkeypatch.setattr(thumbnail, "THUMBNAIL_QUALITY", 100)
     result = scanned(mask=picture[1], factor=2)[0]
-    write_thumbnail(tmp_path / "t.png", result, picture[2])
-    made = np.asarray(Image.open(tmp_path / "t.png")).astype(int)
-    assert made.shape == (210, 320, 3)
+    thumbnail.write_thumbnail(tmp_path / "t.jpg", result, picture[2])
+    made = np.asarray(Image.open(tmp_path / "t.jpg")).astype(int)
+    assert made.shape == (420 // factor, 640 // factor, 3)
     for found in picture[2]:
-        x, y = found.paths_px[0][50] / 2
+        x, y = found.paths_px[0][50] / factor
         around = made[int(y) - 1 : int(y) + 3, int(x) - 1 : int(x) + 3].reshape(-1, 3)
-        is_crack, is_joint = ((np.abs(around - color).max(axis=1) < 5).any() for color in ([200, 0, 60], [0, 110, 90]))
+        # JPEG halves the resolution of colours
+        is_crack, is_joint = ((np.abs(around - color).max(axis=1) < 90).any() for color in ([200, 0, 60], [0, 110, 90]))
         assert (is_crack, is_joint) == (found.kind == "crack", found.kind == "joint")
 
 

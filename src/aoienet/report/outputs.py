@@ -90,7 +90,7 @@ def write_outputs(out: Path, found: Findings) -> dict[str, Any]:
         factor = write_slide(
             out / "overlay.tif", source, rows, passed_on(found.first.reasons_HW), cell_px(found.first.geometry)
         )
-        write_thumbnail(out / "thumbnail.png", found.first, found.cracks)
+        write_thumbnail(out / "thumbnail.jpg", found.first, found.cracks)
         write_preview(out / PREVIEW, found.first, found.cracks, found.measured)
         write_page(out / "report.html", _page(found, source, place), source)
         share = unfamiliar_share(found.first)
@@ -127,7 +127,7 @@ FILES = (
     "defects.geojson",
     "mask.tif",
     "overlay.tif",
-    "thumbnail.png",
+    "thumbnail.jpg",
     PREVIEW,
     "report.html",
 )

@@ -1,9 +1,10 @@
-"""thumbnail.png: the small picture with the heat map of the first stage, cracks (red) and joints (green) drawn in; preview.jpg: the
+"""thumbnail.jpg: the small picture with the heat map of the first stage, cracks (red) and joints (green) drawn in; preview.jpg: the
 same smaller by far, for the overview of a batch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from aoienet.files import atomic
 from aoienet.report.overlay import render
+from aoienet.report.pyramid import shrink
 from aoienet.scan.runner import ScanResult
 
 if TYPE_CHECKING:
@@ -19,19 +21,23 @@ if TYPE_CHECKING:
     from aoienet.measure.crack import Crack
 
 INNER, OUTER = {"crack": (200, 0, 60), "joint": (0, 110, 90)}, (255, 255, 255)
+THUMBNAIL_PX, THUMBNAIL_QUALITY = 2000, 90
 PREVIEW_PX = 128  # longest side
 PREVIEW_QUALITY = 70  # less than 10 kB even of noise, as a page holds those of a whole batch
 FINER = 2  # lines of a preview are drawn in a larger one, so that they come out smooth
 
 
 def write_thumbnail(path: Path, result: ScanResult, cracks: Sequence[Crack] = ()) -> None:
-    """A PNG of at most 4,000 px per side."""
+    """A JPEG of at most THUMBNAIL_PX per side."""
     from PIL import Image
 
+    step = -(-max(result.thumb.shape[:2]) // THUMBNAIL_PX)
+    if step > 1:
+        result = replace(result, thumb=shrink(result.thumb, step), factor=step * result.factor)
     image = Image.fromarray(render(result))
     _draw(image, cracks, (result.factor, result.factor), 1 + max(image.size) // 1500)
     with atomic(path) as temporary:
-        image.save(temporary, format="PNG", compress_level=4)
+        image.save(temporary, format="JPEG", quality=THUMBNAIL_QUALITY)
 
 
 def write_preview(path: Path, result: ScanResult, cracks: Sequence[Crack] = (), measured: bool = True) -> None:

@@ -12,7 +12,7 @@ from aoienet.scan.sources.base import SourceError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".btf", ".tf8", ".jp2", ".j2k", ".jpx")
 WILD = frozenset("*?[")
-OUTPUTS = ("mask.tif", "overlay.tif", "thumbnail.png", "preview.jpg")  # of a scan, beside its manifest.json
+OUTPUTS = ("mask.tif", "overlay.tif", "thumbnail.jpg", "preview.jpg")  # of a scan, beside its manifest.json
 
 
 def find_pictures(arguments: Iterable[str | Path], out: Path | None = None) -> list[Path]:
