@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from aoienet.cells import largest
+from aoienet.cells import LINKS, WEAKER, largest
 from aoienet.files import OutputError
 from aoienet.measure import Piece, Settings, merge
 from aoienet.measure.classes import Classes, too_coarse
@@ -220,6 +220,7 @@ def settings_of(stages: Stages, settings: Settings) -> dict[str, Any]:
         "unfamiliar_beyond": "not looked for: the model file has no statistics of its training pictures"
         if stages.familiar is None
         else {"limit": stages.familiar.limit, "around_px": stages.familiar.around_px},
+        "linked": {"cells": LINKS, "log_odds_below_threshold": WEAKER},
         "followed_cells": 0 if stages.segmenter is None else CELLS,
         "gap_px": settings.gap_px,
         "least_area_px": settings.least_area_px,
