@@ -164,7 +164,8 @@ class TwoScales(nn.Module):
         self.in_channels, self.align_px, self.halo_px = net.in_channels, 2 * net.align_px, 2 * net.halo_px
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
-        fine = self.each(_cut(x_NCHW, *(2 * [self.halo_px - self.each.halo_px])))
+        margin = self.halo_px - self.each.halo_px
+        fine = self.each(_cut(x_NCHW, margin, margin))
         half = self.each(F.avg_pool2d(x_NCHW, 2))
         return torch.maximum(fine, self._twice(half) - self.shift)
 
