@@ -103,6 +103,7 @@ def learn(task: SegmentTask, epochs: int) -> torch.nn.Module:
     net = networks.create("segment_light")
     optimiser = torch.optim.AdamW(net.parameters(), 1e-2)
     for epoch in range(epochs):
+        optimiser.param_groups[0]["lr"] = 1e-2 * (1 - epoch / epochs)  # to an end that hangs less on rounding
         for job in task.epoch_jobs(epoch):
             x, y = (torch.from_numpy(a) for a in job())
             optimiser.zero_grad()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.ndimage import binary_dilation, gaussian_filter
+from scipy.special import logit
 from torch.nn import functional as F
 
 from aoienet.data import augment, masks, metrics
@@ -142,13 +143,9 @@ class SegmentTask:
     def validate(self, net: torch.nn.Module) -> dict:
         if not self.val:
             return {}
-        truth = np.stack([truth_of(p) for p in self.val])
-        said = np.stack(self.probabilities(net, self.val)) >= 0.5
-        hit = int((truth & said).sum())
-        return {
-            "val_f1": 2 * hit / max(1, int(truth.sum() + said.sum())),
-            "val_precision": hit / max(1, int(said.sum())),
-        }
+        said = [p >= 0.5 for p in self.probabilities(net, self.val)]
+        hit, crack, told = _overlap([truth_of(p) for p in self.val], said)
+        return {"val_f1": 2 * hit / max(1, crack + told), "val_precision": hit / max(1, told)}
 
     def result(self, net: torch.nn.Module) -> dict:
         """Threshold of the best F1 on validation photographs, and with it the shift that makes half the size help most, where it
@@ -178,12 +175,23 @@ class SegmentTask:
         self, net: LightUNet, truth: list[np.ndarray], alone: list[np.ndarray], threshold: float
     ) -> float | None:
         """Of SHIFTS, by F1 on validation photographs; None where the picture alone, of these probabilities, is better."""
+        # Without a shift the larger of both is the half's wherever one of SHIFTS leaves it the larger.
+        both = self.probabilities(TwoScales(net, 0.0), self.val)
 
-        def f1(found: list[np.ndarray]) -> float:
-            said = [p >= threshold for p in found]
-            hit = sum(int((t & s).sum()) for t, s in zip(truth, said, strict=True))
-            return 2 * hit / max(1, sum(int(t.sum() + s.sum()) for t, s in zip(truth, said, strict=True)))
+        def f1(said: list[np.ndarray]) -> float:
+            hit, crack, told = _overlap(truth, said)
+            return 2 * hit / max(1, crack + told)
 
-        found = {shift: f1(self.probabilities(TwoScales(net, shift), self.val)) for shift in SHIFTS}
+        here = [p >= threshold for p in alone]
+        found = {
+            shift: f1([h | (logit(p) - shift >= logit(threshold)) for h, p in zip(here, both, strict=True)])
+            for shift in SHIFTS
+        }
         best = max(found, key=lambda shift: found[shift])
-        return best if found[best] > f1(alone) else None
+        return best if found[best] > f1(here) else None
+
+
+def _overlap(truth: list[np.ndarray], said: list[np.ndarray]) -> tuple[int, int, int]:
+    """Pixels that are crack in both, in truth, and in what was said."""
+    pairs = list(zip(truth, said, strict=True))
+    return sum(int((t & s).sum()) for t, s in pairs), sum(int(t.sum()) for t in truth), sum(int(s.sum()) for s in said)
