@@ -103,20 +103,11 @@ def on_test_parts(test: list[Picture], stages: Stages, segmenter: Segmenter, pic
             / sum(p.mask_HW.sum() for p in chosen),
             "reasons": {r.name: int(sum((w & r != 0).sum() for w in why)) for r in keep.Reason},
             "cells": int(sum(w.size for w in why)),
-            "passed_on": lines_inside(chosen, why, cell),
+            "passed_on": crack_blocks.missed([(p, w != 0) for p, w in zip(chosen, why, strict=True)], cell),
         }
         if pictures_to:
             _save_worst(pictures_to, f"{segmenter.name}_{source}", chosen, gated, threshold)
     return out
-
-
-def lines_inside(pictures: list[Picture], why: list[np.ndarray], cell: int) -> dict:
-    """Cracks of which half of the centre line was looked at, and the share of all of it."""
-    lines = [
-        line for p, w in zip(pictures, why, strict=True) for line in crack_blocks.along_lines(p.mask_HW, w != 0, cell)
-    ]
-    found = sum(bool(line.mean() >= crack_blocks.FOUND_SHARE) for line in lines)
-    return {"cracks": len(lines), "found": found, "length": float(np.concatenate(lines).mean())}
 
 
 def _save_worst(folder: Path, name: str, pictures: list[Picture], said: list[np.ndarray], threshold: float) -> None:
@@ -273,7 +264,8 @@ def text(result: dict) -> str:
             ]
             inside = row["passed_on"]
             lines.append(
-                f"  {inside['found']} of {inside['cracks']} cracks, {100 * inside['length']:.2f} % of their length"
+                f"  {inside['cracks'] - inside['cracks_missed']} of {inside['cracks']} cracks, "
+                f"{100 * inside['length_passed_on']:.2f} % of their length"
             )
             lines.append(f"  cells {row['cells']}: " + ", ".join(f"{k.lower()} {v}" for k, v in row["reasons"].items()))
             for measure in masks.MEASURES:

@@ -263,16 +263,17 @@ def certificate(
         "confidence": 0.95,
         "threshold": float(threshold),
         "found_when": f"{100 * FOUND_SHARE:g} % of its centre line is passed on",
-        **_missed(known, side),
+        **missed(known, side),
     }
     if second is not None:
         looked = [(p, second.look(p.image_HW, passed)) for p, passed in known]
-        out["followed"] = {"second_stage": second.name, "sha256": second.sha256, **_missed(looked, side)}
+        out["followed"] = {"second_stage": second.name, "sha256": second.sha256, **missed(looked, side)}
     return out
 
 
-def _missed(known: Sequence[tuple[Picture, np.ndarray]], side: int) -> dict:
-    """Of pictures with masks and the cells of `side` px that are passed on."""
+def missed(known: Sequence[tuple[Picture, np.ndarray]], side: int) -> dict:
+    """Cracks and photographs of which too little lies in cells, of pictures with masks and those cells, bool [Hc, Wc], of `side` px;
+    with one-sided 95 % bounds. Keys: as certificate."""
     from aoienet.data import metrics
 
     by_photo: dict[tuple[str, str], list[bool]] = {}
