@@ -42,17 +42,27 @@ Tail make_tail(const Step& step, const Plan& plan, unsigned char* workspace) {
   return tail;
 }
 
-// How an op is shared out: each call makes its output rows by itself (kRows), the call gets a part of the picture
-// (kSlice) or kPad outputs at a time of a single vector (kOutputs), or one call makes all (kWhole).
-enum class Split { kWhole, kRows, kSlice, kOutputs };
+// How an op is shared out: each call makes its output rows by itself (kRows) or kWord channels at a time of all rows
+// (kChannels), the call gets a part of the picture (kSlice) or kPad outputs at a time of a single vector (kOutputs), or
+// one call makes all (kWhole).
+enum class Split { kWhole, kRows, kChannels, kSlice, kOutputs };
 
-// y: its output.
-Split split_of(const Node& node, const Value& y) {
+// The most that one of the tasks gets of `count`, as a share of all.
+double largest_share(int64_t count, int64_t tasks) {
+  return static_cast<double>((count + tasks - 1) / tasks) / static_cast<double>(count);
+}
+
+// y: its output, of which so many rows are made. Few rows of many channels come out more even by channels, though each
+// task then prepares all rows.
+Split split_of(const Node& node, const Value& y, int64_t rows, int64_t tasks) {
   using aoie::Op;
   switch (node.op) {
+    case Op::conv_bits:
+      return y.c % aoie::kWord == 0 && 1.1 * largest_share(y.c / aoie::kWord, tasks) < largest_share(rows, tasks)
+                 ? Split::kChannels
+                 : Split::kRows;
     case Op::standardize:
     case Op::conv_int:
-    case Op::conv_bits:
     case Op::binarize:
     case Op::maxpool:
       return Split::kRows;
@@ -96,15 +106,26 @@ void some_outputs(aoie::OpArgs* args, int64_t begin, int64_t end) {
   args->o = (last < args->o ? last : args->o) - first;
 }
 
-// Output rows, or parts of kPad outputs (kOutputs), begin ... end - 1 of a step, with the scratch of one task.
-void run_rows(const Step& step, const Plan& plan, const uint8_t* image, unsigned char* workspace, int task,
-              int64_t begin, int64_t end) {
+struct Job {
+  const Step* step;
+  const Plan* plan;
+  const uint8_t* image;
+  unsigned char* workspace;
+  int64_t begin, end;  // output rows
+  Split split;
+  int tasks;
+};
+
+// Rows begin ... end - 1 of a job, or as many parts of its output (kChannels, kOutputs), with the scratch of one task.
+void run_share(const Job& job, int task, int64_t begin, int64_t end) {
+  const Step& step = *job.step;
+  const Plan& plan = *job.plan;
+  unsigned char* const workspace = job.workspace;
   const Node& node = *step.node;
   const Value &x = plan.values[step.in[0]], &x1 = plan.values[step.in[1]], &y = plan.values[node.out];
-  const Split split = split_of(node, y);
   const Tail tail = make_tail(step, plan, workspace);
   aoie::OpArgs args{};
-  args.in0 = image != nullptr ? image : row_0(x, workspace);
+  args.in0 = job.image != nullptr ? job.image : row_0(x, workspace);
   args.in1 = row_0(x1, workspace);
   args.out = row_0(y, workspace);
   args.scratch = workspace + static_cast<uint64_t>(task) * plan.scratch;
@@ -146,9 +167,13 @@ void run_rows(const Step& step, const Plan& plan, const uint8_t* image, unsigned
   args.eps_levels = node.eps_levels;
   args.scale = node.scale;
   args.tail = step.tail ? &tail : nullptr;
-  if (split == Split::kRows) args.skip_top = begin, args.skip_bottom = y.h - end;
-  if (split == Split::kSlice && end - begin < y.h) slice(&args, node, x, x1, y, begin, end);
-  if (split == Split::kOutputs) some_outputs(&args, begin, end);
+  if (job.split == Split::kRows) args.skip_top = begin, args.skip_bottom = y.h - end;
+  if (job.split == Split::kChannels) {
+    args.skip_top = job.begin, args.skip_bottom = y.h - job.end;
+    args.skip_first = begin * aoie::kWord, args.skip_last = y.c - end * aoie::kWord;
+  }
+  if (job.split == Split::kSlice && end - begin < y.h) slice(&args, node, x, x1, y, begin, end);
+  if (job.split == Split::kOutputs) some_outputs(&args, begin, end);
   node.kernel(args);
 }
 
@@ -158,31 +183,27 @@ struct Threads {
   void* context = nullptr;
 };
 
-struct Job {
-  const Step* step;
-  const Plan* plan;
-  const uint8_t* image;
-  unsigned char* workspace;
-  int64_t begin, end;
-  int tasks;
-};
-
-// The task's share of the rows.
+// The task's share of the rows or parts.
 void run_task(void* argument, int index) {
   const Job& job = *static_cast<const Job*>(argument);
-  const int64_t rows = job.end - job.begin;
-  const int64_t begin = job.begin + rows * index / job.tasks, end = job.begin + rows * (index + 1) / job.tasks;
-  if (begin < end) run_rows(*job.step, *job.plan, job.image, job.workspace, index, begin, end);
+  const int64_t channels = job.plan->values[job.step->node->out].c;
+  int64_t first = 0, count = 0;
+  if (job.split == Split::kChannels)
+    count = channels / aoie::kWord;
+  else if (job.split == Split::kOutputs)
+    count = (channels + aoie::kPad - 1) / aoie::kPad;
+  else
+    first = job.begin, count = job.end - job.begin;
+  const int64_t begin = first + count * index / job.tasks, end = first + count * (index + 1) / job.tasks;
+  if (begin < end) run_share(job, index, begin, end);
 }
 
 // Output rows begin ... end - 1 of a step, by all tasks.
 void run_part(const Step& step, const Plan& plan, const uint8_t* image, unsigned char* workspace, int64_t begin,
               int64_t end, const Threads& threads) {
-  const Value& y = plan.values[step.node->out];
-  const Split split = split_of(*step.node, y);
+  const Split split = split_of(*step.node, plan.values[step.node->out], end - begin, threads.tasks);
   const bool alone = threads.tasks == 1 || split == Split::kWhole;
-  if (split == Split::kOutputs) begin = 0, end = (y.c + aoie::kPad - 1) / aoie::kPad;
-  Job job{&step, &plan, image, workspace, begin, end, alone ? 1 : threads.tasks};
+  Job job{&step, &plan, image, workspace, begin, end, split, alone ? 1 : threads.tasks};
   if (alone)
     run_task(&job, 0);
   else

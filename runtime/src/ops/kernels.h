@@ -13,7 +13,8 @@
 
 namespace aoie {
 
-constexpr int kPad = 16;  // constants that run over channels are padded with 0 to a multiple of this
+constexpr int kWord = 64;  // channels in a word of bits
+constexpr int kPad = 16;   // constants that run over channels are padded with 0 to a multiple of this
 
 // What a convolution does with its value before it leaves the registers (fuse.cc): add, slopes, binarize, in that
 // order.
@@ -54,6 +55,7 @@ struct OpArgs {
   int64_t from, taken, before;    // channels: first and count of the channels taken, channels of 0 in front
   float low, high;                // clip
   int64_t skip_top, skip_bottom;  // output rows that another call makes: ops that run.cc splits by kRows
+  int64_t skip_first, skip_last;  // conv_bits: output channels that another call makes, multiples of kWord
   const Tail* tail;               // conv_int, conv_bits: NULL = none, out is written
 };
 

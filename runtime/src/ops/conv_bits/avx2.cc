@@ -189,9 +189,10 @@ void positions(const Rows<Place>& rows, const Finish& tail, int64_t oy, int64_t 
 
 template <int kCount, typename Place>
 void channels(const Rows<Place>& rows, const Finish& tail, int64_t oy, int64_t ox) {
-  int64_t o = 0;
-  for (; o + kBlock < rows.args.o; o += kVecs * kBlock) positions<kVecs, kCount>(rows, tail, oy, ox, o);
-  if (o < rows.args.o) positions<1, kCount>(rows, tail, oy, ox, o);
+  int64_t o = rows.args.skip_first;
+  const int64_t end = rows.args.o - rows.args.skip_last;
+  for (; o + kBlock < end; o += kVecs * kBlock) positions<kVecs, kCount>(rows, tail, oy, ox, o);
+  if (o < end) positions<1, kCount>(rows, tail, oy, ox, o);
 }
 
 template <typename Place>

@@ -263,14 +263,14 @@ __attribute__((noinline)) void positions(const Line& b, int64_t ox, int64_t o, i
   }
 }
 
-// kCount positions from ox on: all output channels, block by block as they are packed.
+// kCount positions from ox on: the call's output channels, block by block as they are packed.
 template <Form kForm, int kPlanes, int kCount>
 void channels(const Line& b, int64_t ox, int64_t at_out) {
   constexpr int kVecs = static_cast<int>(block_of(kForm) / kLanes);
-  int64_t o = 0;
-  for (; o + kVecs * kLanes <= b.args.o_pad; o += kVecs * kLanes)
-    positions<kForm, kPlanes, kVecs, kCount>(b, ox, o, at_out);
-  const int64_t left = (b.args.o_pad - o) / kLanes;
+  int64_t o = b.args.skip_first;
+  const int64_t end = b.args.o_pad - b.args.skip_last;
+  for (; o + kVecs * kLanes <= end; o += kVecs * kLanes) positions<kForm, kPlanes, kVecs, kCount>(b, ox, o, at_out);
+  const int64_t left = (end - o) / kLanes;
   if (kVecs == 4 && left == 3) positions<kForm, kPlanes, 3, kCount>(b, ox, o, at_out);
   if (kVecs == 4 && left == 2) positions<kForm, kPlanes, 2, kCount>(b, ox, o, at_out);
   if (left == 1) positions<kForm, kPlanes, 1, kCount>(b, ox, o, at_out);

@@ -67,7 +67,7 @@ inline void positions(const OpArgs& args, const Finish& tail, const uint32_t* ro
   const uint32_t* at = rows + ox * step;
   float rho[kCount];
   bits_below<kH, kW, kPlanes, kCount>(args, at, pitch, words, rho);
-  for (int64_t o = 0; o < args.o; o += kLanes) {
+  for (int64_t o = args.skip_first; o < args.o - args.skip_last; o += kLanes) {
     const uint32_t* weight = static_cast<const uint32_t*>(args.packed) + o * kH * run;
     Count<kCount * kPlanes> count;
     for (int ky = 0; ky < kH; ++ky)

@@ -22,7 +22,7 @@ void conv_bits_reference(const OpArgs& args) {
     for (int64_t ox = 0; ox < args.ow; ++ox) {
       const int64_t top = oy * args.s - args.pad, left = ox * args.s - args.pad_w;
       const int64_t border = border_state(top, args.k, args.h) * 4 + border_state(left, args.kw, args.w);
-      for (int64_t o = 0; o < args.o; ++o) {
+      for (int64_t o = args.skip_first; o < args.o - args.skip_last; ++o) {
         float c = 0, r = 0;
         for (int64_t j = 0; j < args.j; ++j) {
           int64_t pc = 0, rho = 0;
