@@ -152,6 +152,27 @@ def test_a_folder_gives_its_pictures_in_order_of_path(folder):
     assert names(find_pictures([folder]), folder) == ["a.tif", "b.jpg", "sub/c.PNG"]
 
 
+def test_a_folder_gives_pictures_of_other_formats_too_but_not_beside_the_same_picture_in_one_that_is_read(folder):
+    for name in ("b.DNG", "lone.dng", "sub/c.webp", "sub/d.bmp", "sub/.hidden/e.heic"):
+        (folder / name).write_bytes(b"x")
+    assert names(find_pictures([folder]), folder) == ["a.tif", "b.jpg", "lone.dng", "sub/c.PNG", "sub/d.bmp"]
+
+
+def test_a_folder_of_pictures_that_cannot_be_read_says_so(tmp_path):
+    for name in ("a.heic", "b.heic"):
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(
+        SourceError, match=r"no pictures in the folder .*received 2 in other formats, as a\.heic: convert"
+    ):
+        find_pictures([tmp_path])
+
+
+def test_a_raw_file_is_not_taken_for_its_preview(tmp_path):
+    tifffile.imwrite(tmp_path / "a.dng", np.zeros((100, 100), np.uint8))
+    with pytest.raises(SourceError, match=r"a\.dng is a camera's raw file; next: develop it"):
+        open_source(tmp_path / "a.dng", 1)
+
+
 def test_what_a_scan_wrote_is_no_input_of_the_next_one(folder):
     for name in ("out/mask.tif", "out/x/report.png", "old/mask.tif", "old/preview.jpg", "old/rows.tif", "own/mask.tif"):
         path = folder / name

@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from aoienet.scan.sources.base import AUTO, Source, SourceError, file_sha256, grey_of_rgb, level_table, orient
-from aoienet.scan.sources.find import find_pictures
+from aoienet.scan.sources.find import RAW, find_pictures
 from aoienet.scan.sources.geo import GeoReference
 from aoienet.scan.sources.part import Part
 from aoienet.scan.sources.stream import RawRows, frames
@@ -54,12 +54,16 @@ def open_source(path: str | Path, channels: int = 1, white_level: int | None = N
         raise SourceError(f"no such file: {path}") from None
     except OSError as error:
         raise SourceError(f"cannot open {path}: {error.strerror}") from None
+    if path.suffix.lower() in RAW:  # many are TIFF files whose first page is a small preview
+        raise SourceError(f"{path} is a camera's raw file; next: develop it to TIFF or JPEG.")
     if magic[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return _not_empty(TiffSource(path, channels, white_level, nodata))
     if magic[:3] == b"\xff\xd8\xff" or magic[:8] == b"\x89PNG\r\n\x1a\n" or magic.startswith(JPEG2000):
         return _not_empty(WholeSource(path, channels, magic, white_level, nodata))
     what = "an empty file" if not magic else f"a file that begins with {magic[:4]!r}"
-    raise SourceError(f"{path} is neither JPEG, PNG, JPEG 2000 nor TIFF; received {what}.")
+    raise SourceError(
+        f"{path} is neither JPEG, PNG, JPEG 2000 nor TIFF; received {what}; next: convert it to one of these."
+    )
 
 
 def _not_empty(source: Source) -> Source:

@@ -11,6 +11,8 @@ from pathlib import Path
 from aoienet.scan.sources.base import SourceError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".btf", ".tf8", ".jp2", ".j2k", ".jpx")
+RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw")  # of cameras
+UNREAD = (*RAW, ".bmp", ".gif", ".webp", ".heic", ".heif", ".avif", ".jxl", ".ppm", ".pgm", ".ecw", ".sid")
 WILD = frozenset("*?[")
 OUTPUTS = ("mask.tif", "overlay.tif", "thumbnail.jpg", "preview.jpg")  # of a scan, beside its manifest.json
 
@@ -18,7 +20,9 @@ OUTPUTS = ("mask.tif", "overlay.tif", "thumbnail.jpg", "preview.jpg")  # of a sc
 def find_pictures(arguments: Iterable[str | Path], out: Path | None = None) -> list[Path]:
     """Paths of the pictures that are meant, each once, in the order of the arguments.
 
-    A folder     all pictures in it and below it, by suffix, sorted by path; hidden names are left out.
+    A folder     all pictures in it and below it, by suffix, sorted by path; hidden names are left out. Pictures of other formats
+                 (UNREAD) stay in, so that the batch records that they were not looked at, but where the same name is there
+                 in a format that is read, as beside a camera's raw files.
     A glob       `*`, `?`, `[...]`, and `**` for any depth, sorted; for shells that do not do it themselves.
                  Of both, what lies in the output folder `out` below them, and pictures that a scan wrote, are left out.
     `@list.txt`  one path per line, relative to the list's own folder; blank lines and lines with # are skipped. A
@@ -47,12 +51,14 @@ def _named(path: Path) -> Path:
 def _of_one(text: str, out: Path | None) -> Iterator[Path]:
     path = Path(text)
     if path.is_dir():
-        inside = [p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
-        shown = sorted(p for p in inside if not any(part.startswith(".") for part in p.relative_to(path).parts))
-        shown = _not_written(shown, path, out)
-        if not shown:
-            raise SourceError(f"no pictures in the folder {path}; looked for {', '.join(SUFFIXES)}.")
-        yield from shown
+        inside = [p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES + UNREAD and p.is_file()]
+        shown = [p for p in inside if not any(part.startswith(".") for part in p.relative_to(path).parts)]
+        shown = _not_written(sorted(shown), path, out)
+        read = {p.with_suffix("") for p in shown if p.suffix.lower() in SUFFIXES}
+        if not read:
+            others = f"; received {len(shown)} in other formats, as {shown[0].name}: convert them" if shown else ""
+            raise SourceError(f"no pictures in the folder {path}; looked for {', '.join(SUFFIXES)}{others}.")
+        yield from (p for p in shown if p.suffix.lower() in SUFFIXES or p.with_suffix("") not in read)
     elif path.exists():
         yield path
     elif text.startswith("@"):
