@@ -240,6 +240,10 @@ std::vector<unsigned char> values_of(const std::vector<unsigned char>& file, int
                                   : aoie_run_parallel(model, image.data(), h, w, memory, three, out.data(), tasks,
                                                       &run_one_by_one, nullptr);
     if (status != AOIE_OK) std::exit(1);
+    if (tasks > 1 && std::memcmp(all.data() + all.size() - out.size() * 4, logits, out.size() * 4) != 0) {
+      std::printf("a network of %zu bytes differs in %d tasks on %s\n", file.size(), tasks, aoie::isa_name(isa));
+      std::exit(1);
+    }
     all.insert(all.end(), logits, logits + out.size() * 4);
   }
   std::free(memory);
@@ -283,7 +287,7 @@ int main() {
           for (const int bits : {16, 8})
             check_conv_int({c, outputs[turn++ % std::size(outputs)], k, k, s, 1, size[0] + 4, size[1] + 9}, bits);
   check_standardize_all();
-  for (int c : {1, 7, 16, 40, 65, 189})
+  for (int c : {1, 7, 16, 40, 65})
     for (int planes : {1, 2}) {
       const auto file = aoie_test::small_file(c, c + 3, planes);
       if (c > 1 && !strips_equal_steps(file)) {
@@ -292,7 +296,9 @@ int main() {
       }
       check_network(file, 37, 29);
     }
-  for (const int n : {1, 3, 11, 32}) check_network(aoie_test::mixed_file(n), 8, 8);
+  for (const int planes : {1, 2})  // three tasks share 7 rows by channels
+    check_network(aoie_test::small_file(40, 192, planes), 7, 29);
+  for (const int n : {1, 3, 11}) check_network(aoie_test::mixed_file(n), 8, 8);
   std::printf("%d kernel runs equal the reference\n", checked);
   return checked > 0 ? 0 : 1;
 }
