@@ -37,12 +37,12 @@ __all__ = [
 
 
 def open_source(path: str | Path, channels: int = 1, white_level: int | None = None, nodata: str = AUTO) -> Source:
-    """Open a picture by its content, not by its name.
+    """Open a picture by its content, not by its name; a camera's raw files alone are known by theirs, and refused.
 
     Args     channels: 1 (grey) or 3 (RGB), what the model takes. white_level: largest sample of a picture of more than 8 bits;
              None: what the file says, else all of its bits. nodata: level of all color samples where nothing was photographed;
              "auto": as the file tells, by alpha, a mask or a level; "none": all of it was.
-    Raises   SourceError: missing, not a picture of a known format, broken, too large to decode in one piece.
+    Raises   SourceError: missing, not a picture of a known format, a raw file, broken, too large to decode in one piece.
     """
     path = Path(path)
     if channels not in (1, 3):
