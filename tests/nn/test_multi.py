@@ -18,7 +18,6 @@ from aoienet.nn.multi.dual_bn_tied import DualBNTied
 from aoienet.nn.multi.gated import Gated
 from aoienet.nn.multi.product import Product
 from aoienet.nn.multi.split import Split
-from aoienet.quant import rows
 
 AFFINE = Cell(act_q="affine")
 
@@ -95,9 +94,7 @@ FORMATS = [torch.contiguous_format, torch.channels_last]
 @pytest.mark.parametrize("surrogate", ["approx", "clip:1.3", "ede"])
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("momentum", [0.1, None])
-@pytest.mark.parametrize("piece", [1 << 17, 100])
-def test_the_fused_function_is_the_modules_one_by_one(kind, surrogate, format, momentum, piece, monkeypatch):
-    monkeypatch.setattr(rows, "PIECE", piece)  # 100: many pieces, the last one shorter
+def test_the_fused_function_is_the_modules_one_by_one(kind, surrogate, format, momentum, monkeypatch):
     torch.manual_seed(1)
     fused = kind(6, 2, Cell(act_q="affine", surrogate=surrogate)).double()
     with torch.no_grad():
@@ -129,6 +126,11 @@ def test_what_is_not_plain_batch_norm_and_affine_is_not_fused():
     planes = DualBN(3, 2, AFFINE)
     assert normed.can_fuse(x, planes.bn, planes.act)
     assert not normed.can_fuse(x.double(), planes.bn, planes.act)
+    assert not normed.can_fuse(x.half(), planes.half().bn, planes.act)
+    planes = planes.float()
+    planes.act[1].progress = 0.5
+    assert not normed.can_fuse(x, planes.bn, planes.act)
+    planes.act[1].progress = 0.0
     assert not normed.can_fuse(x, planes.bn, DualBN(3, 2, Cell(act_q="adabin_code")).act)
     assert not normed.can_fuse(x, torch.nn.SyncBatchNorm.convert_sync_batchnorm(DualBN(3, 2, AFFINE)).bn, planes.act)
     assert not normed.can_fuse(x, DualBN(3, 2, AFFINE).eval().bn, planes.act)

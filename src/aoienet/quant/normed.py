@@ -4,89 +4,73 @@ Forward   h = (x - mean_c) / sqrt(var_c + eps) over the batch; q = sum over j of
           s_j = +1 if p_j >= beta_j else -1, p_j = weight_jc h + bias_jc
 Backward  of quant/act/affine.py through each p_j, and of batch norm through h; d h = sum over j of weight_j d p_j, so the batch
           norm's own backward runs once
-Shapes    x_NCHW -> q_NCHW
+Shapes    x_NCHW -> q_NCHW, float32 or float64; channels last, as training has them, without a copy
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from aoienet.quant.rows import Rows
-from aoienet.quant.ste import Slope
+from aoienet.quant import _passes
+from aoienet.quant.maps import Map, lines
+from aoienet.quant.ste import Shape, Slope
 
 PER_PLANE = 4  # weight_C, bias_C, alpha, beta
 
 
 class NormedPlanes(torch.autograd.Function):
-    """Arguments: x, mean_C and var_C (biased) of x over the batch, eps, (slope, progress) of each plane, then PER_PLANE tensors
-    of each."""
+    """Arguments: x, mean_C and var_C (biased) of x over the batch, eps, slope and progress of all planes, then PER_PLANE tensors of
+    each of one or two planes."""
 
     @staticmethod
     def forward(
-        ctx,
-        x: Tensor,
-        mean: Tensor,
-        var: Tensor,
-        eps: float,
-        rules: tuple[tuple[Slope, float], ...],
-        *planes: Tensor,
+        ctx, x: Tensor, mean: Tensor, var: Tensor, eps: float, slope: Slope, progress: float, *planes: Tensor
     ) -> Tensor:
         scale = (var + eps).rsqrt()
         ctx.save_for_backward(x, mean, scale, *planes)
-        ctx.rules = rules
-        rows = Rows(x)
-        q = torch.empty_like(x, memory_format=rows.format)
-        values, out = rows.matrix(x), rows.matrix(q)
-        lines = []
-        low = torch.zeros_like(mean[0])
+        ctx.shape = slope.at(progress)
+        constants, steps, low = [], [], 0.0
         for weight, bias, alpha, beta in split(planes):
             gain = weight * scale
-            lines.append((rows.tile(gain), rows.tile(bias - beta - mean * gain), float(2 * alpha)))
-            low = low + beta - alpha
-        for piece in rows.pieces(values):
-            written = out[piece].fill_(low)
-            for gain, offset, step in lines:
-                written.add_(torch.addcmul(offset, values[piece], gain).ge_(0), alpha=step)
-        return q
+            constants += [gain, bias - beta - mean * gain]
+            steps.append(2 * alpha)
+            low += float(beta - alpha)
+        q = Map.like(x)
+        _passes.planes(Map(x).row, q.row, lines(constants), torch.stack(steps).numpy(), low, torch.get_num_threads())
+        return q.tensor
 
     @staticmethod
     def backward(ctx, *grads: Tensor):
         x, mean, scale, *planes = ctx.saved_tensors
-        rows = Rows(x)
-        d_x = torch.empty_like(x, memory_format=rows.format)
-        values, grad, out = (rows.matrix(t) for t in (x, grads[0], d_x))
-        tiled_scale, tiled_shift = rows.tile(scale), rows.tile(-mean * scale)
-        lines, sums = [], []
+        constants = [scale, -mean * scale]
         for weight, bias, alpha, beta in split(planes):
-            lines.append([rows.tile(t) for t in (weight, weight / alpha, (bias - beta) / alpha)])
-            sums.append([torch.zeros_like(tiled_scale), torch.zeros_like(tiled_scale), torch.zeros_like(alpha)])
-        total = torch.zeros_like(mean[0])
-        for piece in rows.pieces(values):
-            g, d_h = grad[piece], out[piece].zero_()
-            total += g.sum()
-            h = torch.addcmul(tiled_shift, values[piece], tiled_scale)
-            for (weight, rate, offset), (slope, progress), (through, along, high) in zip(
-                lines, ctx.rules, sums, strict=True
-            ):
-                u = torch.addcmul(offset, h, rate)
-                d_p = slope(u, progress).mul_(g)
-                high += torch.dot(u.ge_(0).view(-1), g.view(-1))
-                d_h.addcmul_(d_p, weight)
-                through += d_p.sum(0)
-                along += d_p.mul_(h).sum(0)
-        d_planes, d_sum, d_along = [], torch.zeros_like(mean), torch.zeros_like(mean)
-        for (weight, bias, alpha, beta), (through, along, high) in zip(split(planes), sums, strict=True):
-            d_bias, d_weight = rows.fold(through), rows.fold(along)
+            constants += [weight, weight / alpha, (bias - beta) / alpha]
+        values, d_x, threads = Map(x), Map.like(x), torch.get_num_threads()
+        found = _passes.gradient(
+            values.row, Map(grads[0]).row, d_x.row, lines(constants), *numbers(ctx.shape, values.row.dtype), threads
+        )
+        total, *sums = torch.from_numpy(found)  # float64, as differences of them are what counts
+        d_planes, d_sum, d_along = [], torch.zeros_like(total), torch.zeros_like(total)
+        for (weight, bias, alpha, beta), (d_bias, d_weight, high) in zip(
+            split(planes), zip(*[iter(sums)] * 3, strict=True), strict=True
+        ):
             u_d_p = ((weight * d_weight + (bias - beta) * d_bias) / alpha).sum()
-            d_planes += [d_weight, d_bias, 2 * high - total - u_d_p, total - d_bias.sum()]
+            d_planes += [d_weight, d_bias, 2 * high.sum() - total.sum() - u_d_p, total.sum() - d_bias.sum()]
             d_sum, d_along = d_sum + weight * d_bias, d_along + weight * d_weight
         count = x.numel() // len(mean)
         # d_x = scale (d_h - mean(d_h) - h mean(d_h h)), h = scale x - scale mean
         by_x = -d_along / count * scale * scale
-        constant = -d_sum / count * scale - by_x * mean
-        tiled_by_x, tiled_constant = rows.tile(by_x), rows.tile(constant)
-        for piece in rows.pieces(values):
-            out[piece].mul_(tiled_scale).addcmul_(values[piece], tiled_by_x).add_(tiled_constant)
-        return d_x, None, None, None, None, *d_planes
+        joined = [scale, by_x, -d_sum / count * scale - by_x * mean]
+        _passes.join(d_x.row, values.row, lines([c.to(x.dtype) for c in joined]), threads)
+        return d_x.tensor, None, None, None, None, None, *(d.to(x.dtype) for d in d_planes)
+
+
+def numbers(shape: Shape, dtype: np.dtype) -> tuple[bool, float, float, float, float]:
+    """A slope as _passes takes it, a closed window in place of an open one."""
+    low, high = (np.dtype(dtype).type(end) for end in (shape.low, shape.high))
+    if shape.open:
+        low, high = np.nextafter(low, 0 * low), np.nextafter(high, 0 * high)
+    return shape.annealed, shape.height, shape.fall, float(low), float(high)
 
 
 def split(planes: tuple[Tensor, ...] | list[Tensor]) -> list[tuple[Tensor, ...]]:

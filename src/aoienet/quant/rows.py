@@ -17,43 +17,10 @@ def memory_format(x: Tensor) -> torch.memory_format:
     return torch.channels_last if last else torch.contiguous_format
 
 
-class Rows:
-    """Maps of one shape and memory format as matrices; a constant per channel is one row of them.
-
-    channels_last: N H x W C; contiguous: N x C H W
-    """
-
-    def __init__(self, x_NCHW: Tensor):
-        self.format = memory_format(x_NCHW)
-        self.samples, self.channels, self.height, self.width = x_NCHW.shape
-        self.last = self.format == torch.channels_last
-
-    def matrix(self, x_NCHW: Tensor) -> Tensor:
-        """A view where x has this memory format, otherwise of a copy that has it."""
-        x = x_NCHW.contiguous(memory_format=self.format)
-        if self.last:
-            return x.permute(0, 2, 3, 1).view(self.samples * self.height, self.width * self.channels)
-        return x.view(self.samples, self.channels * self.height * self.width)
-
-    def tile(self, c_C: Tensor) -> Tensor:
-        """A constant per channel as one row."""
-        return c_C.repeat(self.width) if self.last else c_C.repeat_interleave(self.height * self.width)
-
-    def fold(self, row: Tensor) -> Tensor:
-        """A row summed to one value per channel."""
-        if self.last:
-            return row.view(self.width, self.channels).sum(0)
-        return row.view(self.channels, self.height * self.width).sum(1)
-
-    def pieces(self, matrix: Tensor) -> Iterator[slice]:
-        """Slices of rows of about PIECE values."""
-        yield from pieces(len(matrix), matrix.shape[1] if len(matrix) else 1)
-
-
-def pieces(rows: int, width: int = 1) -> Iterator[slice]:
-    step = max(1, PIECE // max(1, width))
-    for first in range(0, rows, step):
-        yield slice(first, min(first + step, rows))
+def pieces(values: int) -> Iterator[slice]:
+    """Slices of PIECE values, the last one shorter."""
+    for first in range(0, values, PIECE):
+        yield slice(first, min(first + PIECE, values))
 
 
 def dense(x: Tensor, format: torch.memory_format) -> Tensor:

@@ -10,12 +10,12 @@ si_bnn: SI-BNN (Wang 2020).
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 SI_BNN_RHO = 0.3  # share of the window below the threshold, of a re-implementation
-Slope = Callable[[Tensor, float], Tensor]
 
 
 def sign(x: Tensor) -> Tensor:
@@ -23,29 +23,76 @@ def sign(x: Tensor) -> Tensor:
     return torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
 
 
-def approx(u: Tensor, progress: float = 0.0) -> Tensor:
+@dataclass(frozen=True)
+class Shape:
+    """A slope as numbers, also for what computes it elsewhere (quant/normed.py): (height - fall |u|)+ where low <= u <= high, in
+    an open window without its ends. Annealed: height (1 - tanh^2(fall u))."""
+
+    height: float
+    fall: float = 0.0
+    low: float = -math.inf
+    high: float = math.inf
+    open: bool = False
+    annealed: bool = False
+
+    def widened(self, width: float) -> "Shape":
+        """The shape at u / width."""
+        return replace(self, fall=self.fall / width, low=self.low * width, high=self.high * width)
+
+    def slope(self, u: Tensor) -> Tensor:
+        """At u, any shape."""
+        if self.annealed:
+            return torch.tanh(self.fall * u).square_().neg_().add_(1).mul_(self.height)
+        out = u.abs().mul_(-self.fall).add_(self.height).clamp_(min=0) if self.fall else torch.full_like(u, self.height)
+        if math.isinf(self.high):
+            return out
+        inside = (u > self.low) & (u < self.high) if self.open else (u >= self.low) & (u <= self.high)
+        return out.mul_(inside)
+
+
+@dataclass(frozen=True)
+class Slope:
+    """A surrogate: its shape for a progress, and what its window is widened by."""
+
+    shape: Callable[[float], Shape]
+    width: float = 1.0
+
+    def at(self, progress: float) -> Shape:
+        """The slope of that progress."""
+        return self.shape(progress).widened(self.width)
+
+    def __call__(self, u: Tensor, progress: float = 0.0) -> Tensor:
+        return self.at(progress).slope(u)
+
+
+@Slope
+def approx(progress: float) -> Shape:
     """Bi-Real Net's piecewise quadratic: 2 - 2|u| inside of |u| < 1."""
-    return u.abs().mul_(-2).add_(2).clamp_(min=0)
+    return Shape(2.0, 2.0)
 
 
-def clip(u: Tensor, progress: float = 0.0) -> Tensor:
+@Slope
+def clip(progress: float) -> Shape:
     """Hard tanh: 1 inside of |u| <= 1 (AOIE-Net eq. 7, with the indicator on (a - beta) / alpha)."""
-    return (u.abs() <= 1).to(u.dtype)
+    return Shape(1.0, low=-1.0, high=1.0)
 
 
-def clip_open(u: Tensor, progress: float = 0.0) -> Tensor:
+@Slope
+def clip_open(progress: float) -> Shape:
     """1 inside of |u| < 1, 0 on the edges: what a saturated hard tanh gives out gets no gradient."""
-    return (u.abs() < 1).to(u.dtype)
+    return Shape(1.0, low=-1.0, high=1.0, open=True)
 
 
-def si_bnn(u: Tensor, progress: float = 0.0) -> Tensor:
+@Slope
+def si_bnn(progress: float) -> Shape:
     """2 inside of -0.3 <= u <= 1: the ramp of a {0, 1} step, for the codes {-1, +1}."""
-    return ((u >= -SI_BNN_RHO) & (u <= 1)).to(u.dtype).mul_(2)
+    return Shape(2.0, low=-SI_BNN_RHO, high=1.0)
 
 
-def identity(u: Tensor, progress: float = 0.0) -> Tensor:
+@Slope
+def identity(progress: float) -> Shape:
     """Straight through."""
-    return torch.ones_like(u)
+    return Shape(1.0)
 
 
 def annealed(progress: float, first: float, last: float = 10.0) -> tuple[float, float]:
@@ -62,43 +109,44 @@ def ede_constants(progress: float) -> tuple[float, float]:
     return annealed(progress, 1e-3)
 
 
-def ede(u: Tensor, progress: float = 0.0) -> Tensor:
+@Slope
+def ede(progress: float) -> Shape:
     """k t (1 - tanh^2(t u))."""
     k, t = ede_constants(progress)
-    return torch.tanh(t * u).square_().neg_().add_(1).mul_(k * t)
+    return Shape(k * t, t, annealed=True)
 
 
-def _triangle(u: Tensor, k: float, height: float, fall: float) -> Tensor:
-    return u.abs().mul_(-fall).add_(height).clamp_(min=0).mul_(k)
-
-
-def tri_rbnn(u: Tensor, progress: float = 0.0) -> Tensor:
+@Slope
+def tri_rbnn(progress: float) -> Shape:
     """k (sqrt(2) t - t^2 |u|)+ with t from 1e-2 to 10: weights."""
     k, t = annealed(progress, 1e-2)
-    return _triangle(u, k, math.sqrt(2.0) * t, t * t)
+    return Shape(k * math.sqrt(2.0) * t, k * t * t)
 
 
-def tri_rbnn_act(u: Tensor, progress: float = 0.0) -> Tensor:
+@Slope
+def tri_rbnn_act(progress: float) -> Shape:
     """The same with k = 1 and t at least 1: activations."""
     t = max(annealed(progress, 1e-2)[1], 1.0)
-    return _triangle(u, 1.0, math.sqrt(2.0) * t, t * t)
+    return Shape(math.sqrt(2.0) * t, t * t)
 
 
-def tri_ienet(u: Tensor, progress: float = 0.0) -> Tensor:
+@Slope
+def tri_ienet(progress: float) -> Shape:
     """k (sqrt(3) t - 1.5 t^2 |u|)+ with t from 1e-2 to 10: weights."""
     k, t = annealed(progress, 1e-2)
-    return _triangle(u, k, math.sqrt(3.0) * t, 1.5 * t * t)
+    return Shape(k * math.sqrt(3.0) * t, k * 1.5 * t * t)
 
 
-def tri_ienet_act(u: Tensor, progress: float = 0.0) -> Tensor:
+@Slope
+def tri_ienet_act(progress: float) -> Shape:
     """The same with k = 1 and t at least 1: activations."""
     t = max(annealed(progress, 1e-2)[1], 1.0)
-    return _triangle(u, 1.0, math.sqrt(3.0) * t, 1.5 * t * t)
+    return Shape(math.sqrt(3.0) * t, 1.5 * t * t)
 
 
 SURROGATES: dict[str, Slope] = {
-    f.__name__: f
-    for f in (approx, clip, clip_open, si_bnn, identity, ede, tri_rbnn, tri_rbnn_act, tri_ienet, tri_ienet_act)
+    s.shape.__name__: s
+    for s in (approx, clip, clip_open, si_bnn, identity, ede, tri_rbnn, tri_rbnn_act, tri_ienet, tri_ienet_act)
 }
 
 
@@ -116,7 +164,7 @@ def surrogate(text: str) -> Slope:
         raise ValueError(f"the half-width of a surrogate is a number, as in clip:1.3; received '{text}'.") from None
     if not width > 0:
         raise ValueError(f"the half-width of a surrogate is above 0; received '{text}'.")
-    return lambda u, progress=0.0: slope(u / width, progress)
+    return replace(slope, width=width)
 
 
 class SurrogateSign(torch.autograd.Function):

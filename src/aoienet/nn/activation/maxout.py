@@ -4,41 +4,28 @@ import torch
 from torch import Tensor, nn
 
 from aoienet.nn.graph import Graph, Slopes, Value
-from aoienet.quant.rows import Rows
+from aoienet.quant import _passes
+from aoienet.quant.maps import Map, can_pass, lines
 
 
 class TwoSlopes(torch.autograd.Function):
-    """neg_c v + (pos_c - neg_c) max(v, 0); keeps v alone. The slope at 0 is pos."""
+    """pos_c v where v >= 0, neg_c v elsewhere; keeps v alone (bindings/passes.cc)."""
 
     @staticmethod
     def forward(ctx, v: Tensor, pos: Tensor, neg: Tensor) -> Tensor:
-        rows = Rows(v)
         ctx.save_for_backward(v, pos, neg)
-        out = torch.empty_like(v, memory_format=rows.format)
-        values, written = rows.matrix(v), rows.matrix(out)
-        low, more = rows.tile(neg), rows.tile(pos - neg)
-        for piece in rows.pieces(values):
-            part = torch.mul(values[piece], low, out=written[piece])
-            part.addcmul_(values[piece].clamp(min=0), more)
-        return out
+        out = Map.like(v)
+        _passes.slopes(Map(v).row, out.row, lines([pos, neg]), torch.get_num_threads())
+        return out.tensor
 
     @staticmethod
     def backward(ctx, *grads: Tensor):
         v, pos, neg = ctx.saved_tensors
-        rows = Rows(v)
-        through = torch.empty_like(v, memory_format=rows.format)
-        values, grad, written = (rows.matrix(t) for t in (v, grads[0], through))
-        low, more = rows.tile(neg), rows.tile(pos - neg)
-        above, all_of = torch.zeros_like(low), torch.zeros_like(low)
-        for piece in rows.pieces(values):
-            g = grad[piece]
-            product = g * values[piece]
-            all_of += product.sum(0)
-            high = torch.ge(values[piece], 0, out=written[piece])
-            above += product.mul_(high).sum(0)
-            high.mul_(more).add_(low).mul_(g)
-        d_pos = rows.fold(above)
-        return through, d_pos, rows.fold(all_of) - d_pos
+        d_v = Map.like(v)
+        sums = _passes.slopes_gradient(
+            Map(v).row, Map(grads[0]).row, d_v.row, lines([pos, neg]), torch.get_num_threads()
+        )
+        return d_v.tensor, *torch.from_numpy(sums).to(v.dtype)
 
 
 class Maxout(nn.Module):
@@ -52,8 +39,7 @@ class Maxout(nn.Module):
         self.neg = nn.Parameter(torch.full((channels,), 0.25))
 
     def forward(self, v_NCHW: Tensor) -> Tensor:
-        fused = v_NCHW.device.type == "cpu" and v_NCHW.dtype == self.pos.dtype and torch.is_grad_enabled()
-        if fused and v_NCHW.ndim == 4:
+        if can_pass(v_NCHW, self.pos):
             return TwoSlopes.apply(v_NCHW, self.pos, self.neg)
         positive = v_NCHW.clamp(min=0)
         return (self.pos - self.neg).view(1, -1, 1, 1) * positive + self.neg.view(1, -1, 1, 1) * v_NCHW
