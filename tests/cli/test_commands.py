@@ -255,7 +255,7 @@ def test_wrong_use_ends_with_one_and_a_next_step(model, picture, tmp_path):
         (("scan", "-", picture, "--model", model, "--out", tmp_path / "o", "--width", 5), "only input"),
         (("scan", picture, "--model", model, "--out", tmp_path / "full", "--resume"), "no unfinished scan"),
         (("merge", tmp_path / "full", "--out", tmp_path / "o"), "shard"),
-        (("classify", picture, "--model", model), "aoienet scan"),
+        (("classify", picture, "--model", model), f"aoienet scan IMAGE... --model {model} "),
         (("info", tmp_path / "none"), "no such file"),
     ):
         done = call(*arguments)
@@ -490,7 +490,7 @@ def test_classify_resizes_and_gives_probabilities(classifier, picture, tmp_path)
     assert second["status"] == "failed"
     assert "%" in call("classify", picture, "--model", classifier).stdout
     refused = call("scan", picture, "--model", classifier, "--out", tmp_path / "o")
-    assert refused.exit_code == 1 and "aoienet classify" in refused.stderr
+    assert refused.exit_code == 1 and f"aoienet classify IMAGE... --model {classifier}" in refused.stderr
 
 
 def test_info_tells_about_pictures_and_models(model, picture, tmp_path):

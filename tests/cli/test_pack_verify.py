@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
-from aoienet.cli import app  # noqa: E402
+from aoienet.cli import app, verify  # noqa: E402
 from aoienet.engine import Model  # noqa: E402
 from aoienet.familiar import FEATURES  # noqa: E402
 from aoienet.train import networks, recipes, runs  # noqa: E402
@@ -106,6 +106,13 @@ def test_pack_writes_file_and_card_and_verify_finds_no_differing_bit(run_folder,
     assert answer.exit_code == 0, answer.output
     document = json.loads(answer.stdout)
     assert document["passed"] and document["blocks"] >= 100 and document["bits"] > 1_000_000
+
+
+def test_verify_without_a_number_compares_as_many_blocks_as_its_help_says(run_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(verify, "BLOCKS", 50)
+    call("pack", run_folder, "-o", tmp_path / "m.aoie")
+    answer = json.loads(call("verify", tmp_path / "m.aoie", run_folder, "--full", 1, "--json").stdout)
+    assert 50 <= answer["blocks"] < 150
 
 
 def test_verify_of_another_run_fails_with_exit_code_2_and_names_the_layer(run_folder, tmp_path):

@@ -1,5 +1,6 @@
 """Every network of the zoo: what it says of itself, its counts, finite logits and gradients; the paper's thop columns."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -132,3 +133,18 @@ def test_progress_reaches_every_weight_quantizer():
     net = create_model("aoienet_scan")
     net.set_progress(0.5)
     assert {unit.layers[0].conv.weight_q.progress for unit in net.units} == {0.5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"num_classes": 0}, "num_classes is at least 1; received 0; next: forward_head"),
+        ({"in_channels": 0}, "in_channels is at least 1; received 0"),
+        ({"pad": float("nan")}, "pad is a finite number; received nan"),
+        ({"spread": "x"}, "spread is a finite number; received 'x'"),
+        ({"num_class": 3}, "unknown field 'num_class' of a network; did you mean 'num_classes'"),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused(changes, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        create_model("aoienet_cifar", **changes)

@@ -18,6 +18,7 @@ from aoienet.nn.multi.dual_bn_tied import DualBNTied
 from aoienet.nn.multi.gated import Gated
 from aoienet.nn.multi.product import Product
 from aoienet.nn.multi.split import Split
+from aoienet.parts import known
 
 AFFINE = Cell(act_q="affine")
 
@@ -206,3 +207,18 @@ def test_planes_are_packed_bit_for_bit(name, tmp_path):
 def test_product_is_refused_with_the_reason():
     with pytest.raises(NotExportable, match="a window of x, not a threshold"):
         graph_of(tiny(Cell(act_q="sign", multi="product")))
+
+
+@pytest.mark.parametrize("multi", known("nn.multi"))
+@pytest.mark.parametrize("act", known("quant.act"))
+def test_every_quantizer_trains_and_is_packed_or_is_refused_in_words(multi, act):
+    try:
+        net = exercise(tiny(Cell(act_q=act, multi=multi)))
+    except ValueError as error:
+        assert f"received '{act}'" in str(error) and "act_q" in str(error)
+        return
+    assert all(0 <= share <= 1 for share in net.plane_distance().values())  # every epoch asks for it
+    try:
+        graph_of(net)
+    except NotExportable as error:
+        assert len(str(error)) > 20

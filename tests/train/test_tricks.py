@@ -56,6 +56,8 @@ def test_sgd_has_momentum_and_adamw_is_the_default():
         (["optim.kind=lion"], "unknown optim.kind 'lion'"),
         (["distill.temperature=0"], "distill.temperature must be positive"),
         (["optim.lr=inf"], "optim.lr must be a number of 0 or more, got inf"),
+        (["net.pad=inf"], "net.pad must be a finite number, got inf"),
+        (["net.spread=nan"], "net.spread must be a finite number, got nan"),
         (["data.limit=-5"], "data.limit must be a number of 0 or more, got -5"),
         (["seed=-1"], "seed must be a number of 0 or more, got -1"),
         (["seed=4294967296"], "seed must be less than 2.32, got 4294967296"),

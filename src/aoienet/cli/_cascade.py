@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -66,7 +67,7 @@ def open_stages(request: Request) -> Stages:
     if not model.scan:
         raise StagesError(
             f"{model.name} classifies whole pictures and has no scan geometry; "
-            f"next: aoienet classify IMAGE... --model {model.name}"
+            f"next: aoienet classify IMAGE... --model {shlex.quote(request.model)}"
         )
     segmenter = None if request.segmenter is None else load(request.segmenter)
     _same_model(request.model, request.model_sha256, model.sha256)

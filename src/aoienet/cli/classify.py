@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,7 +33,8 @@ def classify(
     opened = _common.open_model(model)
     if opened.scan:
         _common.fail(
-            f"{opened.name} scans pictures block by block; next: aoienet scan IMAGE... --model {opened.name} --out DIR"
+            f"{opened.name} scans pictures block by block; "
+            f"next: aoienet scan IMAGE... --model {shlex.quote(model)} --out DIR"
         )
     entries: list[dict[str, Any]] = []
     for path in images:

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from aoienet.cli._common import fail, needs_training_side, open_model
+from aoienet.cli._common import fail, needs_training_side, open_model, progress_bar
+
+BLOCKS, PICTURES = 10_000, 200  # by default: about a minute each
 
 
 def register(app: typer.Typer) -> None:
@@ -18,7 +20,10 @@ def register(app: typer.Typer) -> None:
 def verify(
     model: Annotated[str, typer.Argument(help="Packed file or shipped name.")],
     run: Annotated[Path, typer.Argument(help="The run that it was packed from.")],
-    blocks: Annotated[int, typer.Option(help="Decisions to compare, at least.", min=1)] = 10_000,
+    blocks: Annotated[
+        int | None,
+        typer.Option(help="Decisions to compare, at least; by default 10,000 blocks, or 200 whole pictures.", min=1),
+    ] = None,
     full: Annotated[
         int, typer.Option(help="Pictures on which float layers and the free run are compared too.", min=1)
     ] = 24,
@@ -36,8 +41,11 @@ def verify(
     packed = open_model(model)
     try:
         net, _ = load_run(run)
-        source = pictures.pictures(packed.header, blocks, images)
-        result = verify.verify(net, packed.header, packed.trace, source, full)
+        wanted = blocks or (BLOCKS if packed.scan else PICTURES)
+        source = pictures.pictures(packed.header, wanted, images)
+        with progress_bar(False) as bar:
+            shown = bar("compared")
+            result = verify.verify(net, packed.header, packed.trace, source, full, lambda count: shown(count, wanted))
     except (ValueError, OSError, KeyError) as error:
         fail(str(error))
     if as_json:

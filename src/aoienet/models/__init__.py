@@ -51,7 +51,13 @@ def create_model(
 
 
 def changed(spec: NetSpec, **changes: Any) -> NetSpec:
-    """A copy with other fields; names of Cell's fields go to the cell."""
+    """A copy with other fields; names of Cell's fields go to the cell. Raises ValueError with the nearest name."""
+    known = CELL_FIELDS | {f.name for f in dataclasses.fields(NetSpec)}
+    for key in changes:
+        if key not in known:
+            raise ValueError(
+                f"unknown field '{key}' of a network{nearest(key, known)}; known: {', '.join(sorted(known))}"
+            )
     cell = {key: changes.pop(key) for key in list(changes) if key in CELL_FIELDS}
     return replace(spec, cell=replace(spec.cell, **cell), **changes)
 

@@ -124,5 +124,7 @@ class BinaryNet(nn.Module):
 
     @torch.no_grad()
     def plane_distance(self) -> dict[str, float]:
-        """Expected share of differing bits of the two planes, per unit (target 0.15-0.40; 0 means a wasted plane)."""
-        return {name: m.distance() for name, m in self.named_modules() if isinstance(m, DualBN)}
+        """Expected share of differing bits of the two planes, per unit (target 0.15-0.40; 0 means a wasted plane). Not of a quantizer
+        whose thresholds depend on the picture."""
+        planes = {name: m for name, m in self.named_modules() if isinstance(m, DualBN)}
+        return {name: m.distance() for name, m in planes.items() if not any(a.refusal for a in m.act)}

@@ -101,6 +101,16 @@ class NetSpec:
     differs: str = ""  # from the publication, in words
     published: tuple[Published, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Raises ValueError: no classes or no channels."""
+        if self.num_classes < 1:
+            raise ValueError(
+                f"num_classes is at least 1; received {self.num_classes}; "
+                "next: forward_head(forward_features(x), pre_logits=True) gives what stands before the classes"
+            )
+        if self.in_channels < 1:
+            raise ValueError(f"in_channels is at least 1; received {self.in_channels}")
+
     @property
     def pixels(self) -> str:
         """The input transform of pictures that are not standardised: "raw" or "center" (docs/format.md)."""

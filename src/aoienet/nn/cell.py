@@ -1,5 +1,6 @@
 """One binary convolution with everything that a published method puts around it, as data."""
 
+import math
 from dataclasses import dataclass, replace
 
 
@@ -33,6 +34,13 @@ class Cell:
     shortcut: str = "avgpool_dup"
     spread: float = 0.5
     map_hw: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: pad or spread that is no finite number."""
+        for name in ("pad", "spread"):
+            value = getattr(self, name)
+            if not (isinstance(value, (int, float)) and math.isfinite(value)):
+                raise ValueError(f"{name} is a finite number; received {value!r}")
 
     def after(self, stride: int) -> "Cell":
         """The same method on the map behind a convolution of that stride."""

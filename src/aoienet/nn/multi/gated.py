@@ -61,6 +61,7 @@ class Gated(nn.Module):
 
     Backward  through both convolutions and, where m >= t, through the sigmoid of slope 5 of the gate
     Deploy    conv(q) = m / 2 + conv(the outer planes): one plane, then two; op gate
+    Raises    ValueError: a quantizer without the four levels that the gate is made for
     Source    FracBNN (Zhang 2021), arXiv 2012.12206, section 3.3, after precision gating (Zhang 2020). Differs: sign(0) = +1.
     """
 
@@ -69,6 +70,8 @@ class Gated(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, cell: Cell):
         super().__init__()
         self.act = parts.find("quant.act", cell.act_q)(in_channels, cell.surrogate)
+        if self.act.passes != 3:  # binary planes of four levels
+            raise ValueError(f"gated needs four levels: act_q='uniform2'; received '{cell.act_q}'.")
         self.slope = surrogate("clip:1.3")
         self.threshold = nn.Parameter(torch.full((out_channels,), -1.0))
 

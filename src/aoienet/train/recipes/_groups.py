@@ -240,8 +240,10 @@ def check(recipe: Recipe) -> None:
             raise ValueError(f"{key} must lie in 0..1, got {values[key]}")
     for key, value in values.items():
         # the values of bits and of padding may be negative
-        if isinstance(value, (int, float)) and not key.startswith("net.") and not 0 <= value < math.inf:
-            raise ValueError(f"{key} must be a number of 0 or more, got {value}")
+        least = -math.inf if key.startswith("net.") else 0
+        if isinstance(value, (int, float)) and not (math.isfinite(value) and value >= least):
+            rule = "a finite number" if key.startswith("net.") else "a number of 0 or more"
+            raise ValueError(f"{key} must be {rule}, got {value}")
     if recipe.input.window_px and recipe.input.window_px % 2 == 0:
         raise ValueError(f"input.window_px is odd, or 0 for the whole picture; got {recipe.input.window_px}")
     if not recipe.seed < 1 << 32:
