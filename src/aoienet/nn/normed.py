@@ -34,11 +34,14 @@ def can_fuse(x_NCHW: Tensor, norms: Modules, acts: Modules) -> bool:
 
 def fused_sum(x_NCHW: Tensor, norms: Modules, acts: Modules) -> Tensor:
     """Sum of act(bn(x)) over the pairs; the running statistics move as the batch norms move them."""
-    values = x_NCHW.detach()
+    none = torch.zeros(x_NCHW.shape[1], dtype=x_NCHW.dtype)
+    mean, var = torch.batch_norm_update_stats(x_NCHW.detach(), none, none.clone(), 0.0)  # once for all
+    count = x_NCHW.numel() // len(mean)
     for bn in norms:
         bn.num_batches_tracked.add_(1)
         share = 1 / float(bn.num_batches_tracked) if bn.momentum is None else bn.momentum
-        mean, var = torch.batch_norm_update_stats(values, bn.running_mean, bn.running_var, share)
+        bn.running_mean.lerp_(mean, share)
+        bn.running_var.lerp_(var * (count / (count - 1)), share)
     planes: list[Any] = []
     for bn, act in zip(norms, acts, strict=True):
         planes += [bn.weight, bn.bias, act.half_distance(), act.beta]
