@@ -56,7 +56,8 @@ INLINE T slope(T u, const Shape<T>& s) {
     return s.height * 4 * e / ((1 + e) * (1 + e));
   }
   const T value = s.height - s.fall * std::abs(u);
-  return (value > 0) & (u >= s.low) & (u <= s.high) ? value : T(0);  // without a branch
+  const bool inside = (value > 0) & (u >= s.low) & (u <= s.high);  // without a branch
+  return inside ? value : T(0);
 }
 
 // The values of a map in shares of whole rows of `row` values, the length that constants are repeated to.
@@ -141,8 +142,10 @@ struct Pass {
 
 #ifdef __clang__
 #define APART _Pragma("clang loop vectorize(assume_safety)")
+#define AVX512 "avx2,fma,avx512f,avx512vl,avx512bw,avx512dq"
 #else
 #define APART _Pragma("GCC ivdep")
+#define AVX512 "avx2,fma,avx512f,avx512vl,avx512bw,avx512dq,prefer-vector-width=512"
 #endif
 // Lines of constants and of sums do not overlap.
 #define ROWS(p)                                          \
@@ -244,14 +247,14 @@ INLINE void slopes_gradient_pass(const Pass<T>& p) {
 #ifdef __x86_64__
 #define FOR(name, isa, isa_flags) \
   __attribute__((target(isa_flags))) void name##_##isa(const Pass<float>& p) { name##_pass(p); }
-#define BOTH(name)                                                                         \
-  FOR(name, avx512, "avx2,fma,avx512f,avx512vl,avx512bw,avx512dq,prefer-vector-width=512") \
-  FOR(name, avx2, "avx2,fma")                                                              \
-  void name##_plain(const Pass<float>& p) { name##_pass(p); }                              \
-  void run_##name(const Pass<float>& p) {                                                  \
-    const int level = vectors();                                                           \
-    level == 2 ? name##_avx512(p) : level == 1 ? name##_avx2(p) : name##_plain(p);         \
-  }                                                                                        \
+#define BOTH(name)                                                                 \
+  FOR(name, avx512, AVX512)                                                        \
+  FOR(name, avx2, "avx2,fma")                                                      \
+  void name##_plain(const Pass<float>& p) { name##_pass(p); }                      \
+  void run_##name(const Pass<float>& p) {                                          \
+    const int level = vectors();                                                   \
+    level == 2 ? name##_avx512(p) : level == 1 ? name##_avx2(p) : name##_plain(p); \
+  }                                                                                \
   void run_##name(const Pass<double>& p) { name##_pass(p); }
 
 int vectors() {
