@@ -34,14 +34,13 @@ int band_at(const aoie_model& model, int64_t h, int64_t w, int64_t first, int32_
   aoie_plan_result plan;
   const int status = aoie_plan(&model, bottom - top, w, &plan, say.text, say.bytes);
   if (status != AOIE_OK) return status;
-  const int64_t skip = first - top / step;
-  if (plan.grid_h < skip + (end - first)) {
-    say.print("a scanner's graph gives a decision for every block of its geometry", kReceived, plan.grid_h,
-              " rows where ", skip + (end - first), " are wanted.");
-    return AOIE_BAD_SIZE;
-  }
-  *out = {top,         bottom - top, static_cast<int32_t>(skip), static_cast<int32_t>(end - first),
-          plan.grid_h, plan.grid_w,  plan.workspace_bytes};
+  *out = {top,
+          bottom - top,
+          static_cast<int32_t>(first - top / step),
+          static_cast<int32_t>(end - first),
+          plan.grid_h,
+          plan.grid_w,
+          plan.workspace_bytes};
   return AOIE_OK;
 }
 

@@ -106,9 +106,20 @@ bool read(const char* at, const char* end, Decimal* out) {  // sign is read by t
 }  // namespace
 
 bool is_finite_decimal(const char* begin, const char* end) {
+  // 2^1024 - 2^970, the middle between the largest float64 and what would follow it: rounds to infinity.
+  static const char edge[] =
+      "17976931348623158079372897140530341507993413271003782693617377898044496829276475094664901797758720709633028641"
+      "66928879109465555478519404026306574886715058206819089020007083836762738548458177115317644757302700698555713669"
+      "59622842914819860834936475292719074168444365510704342711559699508093042880177904174497792";
+  constexpr int length = static_cast<int>(sizeof edge) - 1;
   Decimal d;
-  if (!read(begin + (begin < end && *begin == '-' ? 1 : 0), end, &d) || d.point <= 308) return true;
-  return d.point <= 309 && std::isfinite(decimal_value(begin, end));
+  if (!read(begin + (begin < end && *begin == '-' ? 1 : 0), end, &d) || d.point < length) return true;
+  if (d.point > length) return false;
+  for (int i = 0; i < length; ++i) {
+    const int digit = i < d.count ? d.digits[i] : 0, limit = edge[i] - '0';
+    if (digit != limit) return digit < limit;
+  }
+  return false;
 }
 
 double decimal_value(const char* begin, const char* end) {

@@ -16,6 +16,9 @@ int hex_digit(char c) {
                                 : -1;
 }
 
+bool is_high(unsigned code) { return code >= 0xD800 && code < 0xDC00; }  // half of a surrogate pair
+bool is_low(unsigned code) { return code >= 0xDC00 && code < 0xE000; }
+
 constexpr char kEscapes[] = "\"\\/ntrbf", kEscaped[] = "\"\\/\n\t\r\b\f";
 
 // ---- views of a text that is checked
@@ -117,15 +120,11 @@ class Bytes {
     return value;
   }
 
-  unsigned code() {  // two halves of a pair make one; a half alone stays what it is
+  unsigned code() {  // two halves of a surrogate pair make one
     const unsigned code = hex4();
-    if (code < 0xD800 || code >= 0xDC00 || at_[0] != '\\' || at_[1] != 'u') return code;
-    const char* back = at_;
+    if (!is_high(code)) return code;
     at_ += 2;
-    const unsigned low = hex4();
-    if (low >= 0xDC00 && low < 0xE000) return 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-    at_ = back;
-    return code;
+    return 0x10000 + ((code - 0xD800) << 10) + (hex4() - 0xDC00);
   }
 
   int encoded(unsigned code) {  // UTF-8: gives the first byte, the others wait, the last at the bottom
@@ -284,8 +283,18 @@ class Checker {
     if (c != 'u')
       return (c != 0 && std::strchr(kEscapes, c) != nullptr) ||
              refuse("an escape is one of \\\" \\\\ \\/ \\n \\t \\r \\b \\f \\u");
-    for (int i = 0; i < 4; ++i, ++at_)
+    unsigned code = 0, second = 0;
+    if (!hex4(&code) || (is_high(code) && word("\\u") && !hex4(&second))) return false;
+    return (is_high(code) ? is_low(second) : !is_low(code)) ||
+           refuse("a low surrogate follows every high one, and stands nowhere else");
+  }
+
+  bool hex4(unsigned* code) {
+    *code = 0;
+    for (int i = 0; i < 4; ++i, ++at_) {
       if (at_ == end_ || hex_digit(*at_) < 0) return refuse("\\u takes four hexadecimal digits");
+      *code = *code * 16 + static_cast<unsigned>(hex_digit(*at_));
+    }
     return true;
   }
 

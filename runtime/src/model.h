@@ -121,7 +121,7 @@ int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, int task
 // What the kernels of an op write to besides the output, for one task.
 uint64_t scratch_bytes(const Node& node, const Value& in);
 
-// Shapes only, at any size; used by make_plan and by aoie_open at the size of "input".
+// Shapes only, at any size; used by make_plan and by aoie_open at the size of "input" and of blocks.
 int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, const Message& message);
 
 // Fills what the kernels of model.isa want: packed weights. False: no memory left.

@@ -373,15 +373,14 @@ class Opener {
 
   int pooled() const { return model_.nodes[static_cast<size_t>(pool_)].in[0]; }
 
-  // Refuses what makes the decision of a block depend on the picture around it or on its place.
+  // Refuses what makes the decision of a block depend on the picture around it.
   bool check_local() {
     static const char rule[] = "scan: a decision depends on its block alone";
     if (transform_.op == Op::standardize && transform_.window == 0)
       return refuse(rule, kReceived, "window_px 0, the whole image");
     for (size_t i = 1; i < model_.nodes.size(); ++i) {
       const Node& node = model_.nodes[i];
-      if (node.op == Op::rank1 || (node.op == Op::pool && node.k == 0))
-        return refuse(rule, kReceived, op_name(node.op), " at op ", i - 1);
+      if (node.op == Op::pool && node.k == 0) return refuse(rule, kReceived, "pool at op ", i - 1);
       if (node.op == Op::pool && static_cast<int>(i) != pool_)
         return refuse(rule, kReceived, "a second pool at op ", i - 1);
     }
@@ -406,6 +405,24 @@ class Opener {
            refuse("scan: halo_px is at least what a decision sees around its block, here ", least, kReceived, halo);
   }
 
+  // Maps grow by the same number of positions with every step, so what holds for one and two blocks holds for more.
+  bool check_blocks(int64_t block, int64_t step) {
+    Plan plan{values_.data(), nullptr};
+    Message message = no_.message();
+    message.before = "scan: a picture of one or two blocks can run: ";
+    for (int64_t blocks = 1; blocks <= 2; ++blocks) {
+      const int64_t side = block + (blocks - 1) * step;
+      if (side > kMaxSide) break;  // no picture and no band has two
+      if (infer_shapes(model_, side, side, &plan, message) != AOIE_OK) return no_.fail(AOIE_BAD_FILE);
+      const Value& result = values_[static_cast<size_t>(model_.nodes.back().out)];
+      if (result.h != blocks || result.w != blocks)
+        return refuse("scan: a picture of one block gives one decision, and block_stride_px more give one more",
+                      kReceived, Sides{result.h, result.w}, " decisions of ", Sides{side, side},
+                      " pixels. Take odd kernels with p = k / 2");
+    }
+    return true;
+  }
+
   bool check_scan() {
     Json scan;
     const Where where{"scan"};
@@ -420,6 +437,9 @@ class Opener {
         !keys_.number(scan, "threshold", false, where, &number) ||
         !keys_.number(scan, "temperature", true, where, &number))
       return false;
+    if (model_.fixed)
+      return refuse("scan: pictures have any size, so input.fixed is false", kReceived,
+                    "true. Say false, or leave 'scan' out");
     if (block % stride != 0 || step % stride != 0)
       return refuse("scan: block_px and block_stride_px are multiples of total_stride", kReceived,
                     Sides{block, step, stride});
@@ -434,6 +454,7 @@ class Opener {
     if (!check_halo(halo, step, stride)) return false;
     if (model_.height < block || model_.width < block)
       return refuse("scan: 'input' holds at least one block", kReceived, block);
+    if (!check_blocks(block, step)) return false;
     model_.block_px = block;
     model_.block_stride_px = step;
     model_.halo_px = halo;
@@ -451,7 +472,7 @@ class Opener {
   Node transform_{};
   Span<Tensor> tensors_;  // by offset, then by name
   Span<Shape> shapes_;    // by value id
-  Span<Value> values_;    // by value id, at the size of 'input'
+  Span<Value> values_;    // by value id, at the size looked at last
   int64_t planes_ = 1, stride_ = 0;
   int pool_ = -1;                  // index of the last pool
   int64_t extent_ = 0, step_ = 0;  // of a decision, in positions before the pool

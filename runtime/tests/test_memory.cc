@@ -139,6 +139,23 @@ void check_numbers() {
                            "8.5e22",
                            "123456789012345678901234567890"})
     check_number(text);
+  // 2^1024 - 2^970, from which on a number rounds to infinity, and its neighbours
+  const std::string edge =
+      "17976931348623158079372897140530341507993413271003782693617377898044496829276475094664901797758720709633028641"
+      "66928879109465555478519404026306574886715058206819089020007083836762738548458177115317644757302700698555713669"
+      "59622842914819860834936475292719074168444365510704342711559699508093042880177904174497792";
+  std::string below = edge;
+  below.back() = '1';
+  const std::string zeros(900, '0'), nines(900, '9');
+  for (const std::string sign : {"", "-"})
+    for (const std::string& digits : {edge, below, edge.substr(0, 308), edge + "0"})
+      for (const std::string& tail : {std::string(), "." + zeros, "." + zeros + "1", "." + nines}) {
+        check_number(sign + digits + tail);
+        check_number(sign + digits + tail + "e1");
+        check_number(sign + digits + tail + "e-1");
+      }
+  for (const char* text : {"17976931348623158e292", "1797693134862315807e290", "1797693134862315808e290", "0e310"})
+    check_number(text);
   check_number("0." + std::string(2000, '0') + "1e2001");
   check_number("1" + std::string(2000, '0') + "e-2000");
   check_number("9007199254740992." + std::string(900, '9'));

@@ -124,6 +124,21 @@ def _json_cases() -> Iterator[Case]:
     yield "json_zero_byte_at_end", forge(text + b"\0", data), "JSON object"
     many_digits = b'"threshold": 1' + b"0" * 400
     yield "json_integer_of_401_digits", forge(text.replace(b'"threshold": 0.0', many_digits), data), "finite"
+    for digits in ("1" + "0" * 400, str(2**1024 - 2**970), "9" * 5000):
+        named = text.replace(b'"meta": {', b'"meta": {"seed": -' + digits.encode() + b", ")
+        yield f"json_meta_of_{len(digits)}_digits", forge(named, data), "finite"
+    for half in (
+        r"\ud800",
+        r"\uDFFF",
+        r"\ud83d\u0041",
+        r"\ude00\ud83d",
+        r"\ud83dA",
+        r"\uDBFF\\uDC00",
+        r"\ud83d\ud83d\ude00",
+    ):
+        yield f"json_name_{half}", forge(text.replace(b"tiny", half.encode()), data), "surrogates not allowed"
+    yield "json_class_of_half_a_pair", forge(text.replace(b'"clean"', b'"\\udc00"'), data), "surrogates not allowed"
+    yield "json_key_of_half_a_pair", forge(text.replace(b'"note"', b'"\\udbff"'), data), "surrogates not allowed"
     yield "json_1e999", forge(text.replace(b'"threshold": 0.0', b'"threshold": 1e999'), data), "finite"
 
 
@@ -204,6 +219,7 @@ def _header_cases() -> Iterator[Case]:
         ("input.width", 1e30, "'width'"),
         ("input.height", 63, "at least one"),
         ("input.fixed", ..., "'fixed'"),
+        ("input.fixed", True, "any size"),
         ("input.resize_px", 128, "needs 'fixed'"),
         ("input.transform", ..., "'transform'"),
         ("input.transform.kind", "whiten", "'kind'"),
@@ -449,6 +465,30 @@ def _scan_cases() -> Iterator[Case]:
 
     rows, columns = np.ones(12, np.float32), np.ones(16, np.float32)
     rank1 = {"op": "rank1", "in": [11], "rows": "rows", "columns": "columns"}
-    yield "scan_with_rank1", extended(rank1, fixed=True, rows=rows, columns=columns), "block alone"
+    yield "scan_with_rank1", extended(rank1, fixed=True, rows=rows, columns=columns), "any size"
     yield "scan_with_whole_pool", extended({"op": "pool", "in": [11], "window": 0}), "block alone"
     yield "scan_with_two_pools", extended({"op": "pool", "in": [11], "window": 8, "stride": 4}), "block alone"
+
+    header, tensors = scan_model()
+    peak = {"op": "peak", "in": [12], "out": 14, "window": 1, "stride": 2}
+    header["scan"]["block_stride_px"] = 64  # the step of the peak, whose value nobody reads
+    header["graph"].insert(12, peak)
+    yield "scan_with_more_decisions_than_blocks", forge(*layout(header, tensors)), "(3, 3) decisions of (128, 128)"
+
+    def stem(k: int, p: int) -> bytes:
+        """Blocks of 4 px every 2 px, the mean of 2 x 2 positions of a stem of k x k pixels and stride 2."""
+        header, tensors = scan_model()
+        tensors = {name: tensors[name] for name in ("stem.scale", "stem.bias", "fc.bias")}
+        tensors |= {"stem.weight": np.ones((8, k, k, 1), np.int16), "fc.weight": np.ones((2, 8), np.float32)}
+        header["input"]["transform"] = {"kind": "center"}
+        header["graph"] = [
+            header["graph"][0] | {"k": k, "p": p},
+            {"op": "pool", "in": [1], "out": 2, "window": 2, "stride": 1},
+            header["graph"][-1] | {"in": [2], "out": 3},
+        ]
+        header["scan"] |= {"block_px": 4, "block_stride_px": 2, "halo_px": 4, "total_stride": 2}
+        return forge(*layout(header, tensors))
+
+    yield "scan_of_a_block_smaller_than_a_kernel", stem(5, 0), "can run: op 0 (conv_int)"
+    yield "scan_of_a_block_without_a_decision", stem(3, 0), "can run: op 1 (pool)"
+    yield "scan_of_a_block_with_four_decisions", stem(2, 1), "(2, 2) decisions of (4, 4)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import sys
 from pathlib import Path
@@ -133,6 +134,21 @@ def test_both_readers_take_the_files_that_the_hostile_ones_are_made_of(model: An
     path.write_bytes(forge(*layout(*model())))
     model_file.read(path)
     _engine().Model.open(str(path))
+
+
+def test_both_readers_take_numbers_up_to_the_one_that_rounds_to_infinity_and_pairs_of_surrogates(
+    tmp_path: Path,
+) -> None:
+    header, data = layout(*scan_model())
+    text = json.dumps(header).encode()
+    path = tmp_path / "good.aoie"
+    edge = 2**1024 - 2**970
+    for value in (f"{edge - 1}", f"{edge - 1}.{'9' * 900}", f"-{edge // 10}e1", "1.7976931348623158e308", "0e310"):
+        path.write_bytes(forge(text.replace(b'"threshold": 0.0', b'"threshold": ' + value.encode()), data))
+        assert float(model_file.read(path)[0]["scan"]["threshold"]) == float(value)
+        _engine().Model.open(str(path))
+    path.write_bytes(forge(text.replace(b"tiny", rb"\uD83d\uDE00"), data))
+    assert model_file.read(path)[0]["name"] == _engine().Model.open(str(path)).name == "\U0001f600_scan"
 
 
 def test_every_single_byte_change_is_refused_by_both_readers(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def thermometer(seed: int, channels: int) -> tuple[dict[str, Any], dict[str, np.
 def strips(seed: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """A block scanner of total stride 6 with 3x1 and 1x3 kernels of shared weights and local ops only."""
     net = Builder(seed, STANDARDIZE)
-    x = net.maxpool(net.conv_int(21, 3, 1), 2, 1, 1)
+    x = net.maxpool(net.conv_int(21, 3, 1), 2, 1, 0)
     x = net.maxpool(net.slopes(x, knee=True), 3, 3, 1)
     for k, kw in ((3, 1), (1, 3)):
         weight = net.bit_weight(21, k, kw, 21)

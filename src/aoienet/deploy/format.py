@@ -174,8 +174,15 @@ def _load_json(text: bytes) -> dict[str, Any]:
     _check_depth(text)
     try:
         header = json.loads(
-            text.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_duplicates
+            text.decode("utf-8"),
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            parse_int=_whole,
+            object_pairs_hook=_no_duplicates,
         )
+        json.dumps(header, ensure_ascii=False).encode(
+            "utf-8"
+        )  # refuses half of a surrogate pair, which json.loads takes
     except FormatError:
         raise
     except (ValueError, RecursionError) as error:
@@ -215,6 +222,11 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         refuse("floats are finite", text)
     return value
+
+
+def _whole(text: str) -> int:
+    _finite(text)
+    return int(text)
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a header of docs/format.md may say: input, graph, scan. Every rule refuses with its name and the received value.
 
-The graph is walked once at the size of `input`; what each op takes and gives stands in `deploy/graph_ops.py`.
+The graph is walked at the size of `input`, and at that of one and two blocks of a scanner; what each op takes and gives
+stands in `deploy/graph_ops.py`.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -50,12 +52,14 @@ def check_header(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]])
     image = _check_input(header.get("input"))
     fixed, transform = header["input"]["fixed"], header["input"]["transform"]
     half_px = transform["window_px"] // 2 if transform["kind"] == "standardize" else 0
-    result, grid = _walk(header.get("graph"), tensors, image, planes, fixed, half_px)
+    walk = partial(_walk, header.get("graph"), tensors, planes, fixed, half_px)
+    result, grid = walk(image)
     if result.channels != len(classes):
         refuse("the last op gives one logit per class", f"{result.channels} logits, {len(classes)} classes")
     if "scan" in header:
         _check_local(header["graph"], transform)
-        _check_scan(header["scan"], len(classes), image, grid)
+        _check_scan(header["scan"], len(classes), image, grid, fixed)
+        _check_blocks(header["scan"], image, walk)
     if "meta" in header and not isinstance(header["meta"], dict):
         refuse("'meta' is a JSON object", type(header["meta"]).__name__)
 
@@ -98,7 +102,7 @@ def _check_input(table: Any) -> Value:
 
 
 def _walk(
-    graph: Any, tensors: Mapping[str, NDArray[Any]], image: Value, planes: int, fixed: bool, half_px: int
+    graph: Any, tensors: Mapping[str, NDArray[Any]], planes: int, fixed: bool, half_px: int, image: Value
 ) -> tuple[Value, Grid]:
     """Check every op in order; return the result and the grid of decisions. half_px: of the window of standardize."""
     if not isinstance(graph, list) or not 1 <= len(graph) <= MAX_OPS:
@@ -164,19 +168,19 @@ def _inputs(op: Op, values: Mapping[int, Value], count: int) -> list[Value]:
 
 
 def _check_local(graph: list[dict[str, Any]], transform: Mapping[str, Any]) -> None:
-    """Refuse what makes the decision of a block depend on the picture around it or on its place."""
+    """Refuse what makes the decision of a block depend on the picture around it."""
     rule = "scan: a decision depends on its block alone"
     if transform["kind"] == "standardize" and transform["window_px"] == 0:
         refuse(rule, "window_px 0, the whole image", "Take a window, or leave 'scan' out and classify whole pictures.")
     pools = 0
     for index, entry in enumerate(graph):
         pools += entry["op"] == "pool"
-        if entry["op"] == "rank1" or (entry["op"] == "pool" and entry["window"] == 0) or pools > 1:
+        if entry["op"] == "pool" and (entry["window"] == 0 or pools > 1):
             received = f"{'a second ' if pools > 1 else ''}{entry['op']} at op {index}"
             refuse(rule, received, "Leave 'scan' out and classify whole pictures.")
 
 
-def _check_scan(scan: Any, classes: int, image: Value, grid: Grid) -> None:
+def _check_scan(scan: Any, classes: int, image: Value, grid: Grid, fixed: bool) -> None:
     if not isinstance(scan, dict):
         refuse("'scan' is a JSON object", type(scan).__name__)
     block_px = integer(scan, "block_px", 1, MAX_SIDE, "scan")
@@ -186,6 +190,8 @@ def _check_scan(scan: Any, classes: int, image: Value, grid: Grid) -> None:
     integer(scan, "defect", 0, classes - 1, "scan")
     number(scan, "threshold", "scan", positive=False)
     number(scan, "temperature", "scan", positive=True)
+    if fixed:
+        refuse("scan: pictures have any size, so input.fixed is false", "true", "Say false, or leave 'scan' out.")
     if block_px % stride or step_px % stride:
         refuse("scan: block_px and block_stride_px are multiples of total_stride", (block_px, step_px, stride))
     if halo_px % step_px:
@@ -204,3 +210,19 @@ def _check_scan(scan: Any, classes: int, image: Value, grid: Grid) -> None:
         refuse(f"scan: halo_px is at least what a decision sees around its block, here {least}", halo_px)
     if min(image.height, image.width) < block_px:
         refuse("scan: 'input' holds at least one block", (image.height, image.width, block_px))
+
+
+def _check_blocks(scan: Mapping[str, Any], image: Value, walk: Callable[[Value], tuple[Value, Grid]]) -> None:
+    """Refuse a graph that gives other decisions than the blocks; maps grow by the same number of positions with every
+    step, so what holds for one and two blocks holds for more."""
+    for blocks in (1, 2):
+        side = scan["block_px"] + (blocks - 1) * scan["block_stride_px"]
+        if side > MAX_SIDE:  # no picture and no band has two
+            break
+        try:
+            result, _ = walk(replace(image, height=side, width=side))
+        except FormatError as error:
+            raise FormatError(f"scan: a picture of one or two blocks can run: {error}") from None
+        if result.hw != (blocks, blocks):
+            rule = "scan: a picture of one block gives one decision, and block_stride_px more give one more"
+            refuse(rule, f"{result.hw} decisions of {(side, side)} pixels", "Take odd kernels with p = k // 2.")

@@ -5,7 +5,6 @@ Each returns the value that the op writes, or refuses with the rule and the rece
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -49,11 +48,8 @@ def number(table: Mapping[str, Any], key: str, where: str, positive: bool = Fals
     rule = f"{where}: {key!r} is a finite number{' above 0' if positive else ''}"
     if type(value) not in (int, float):
         refuse(rule, repr(value) if key in table else "no such key")
-    try:
-        result = float(value)  # type: ignore[arg-type]
-    except OverflowError:
-        refuse(rule, "an integer beyond float64")
-    if not math.isfinite(result) or (positive and result <= 0):
+    result = float(value)  # type: ignore[arg-type]
+    if positive and result <= 0:
         refuse(rule, value)
     return result
 
@@ -124,7 +120,7 @@ class Op:
         if not 1 <= channels <= MAX_CHANNELS:
             refuse(f"{self.where}: a value has 1 to {MAX_CHANNELS} channels", channels)
         if min(hw) < 1:
-            refuse(f"{self.where}: a value has at least one position at the size of 'input'", hw)
+            refuse(f"{self.where}: a value has at least one position at the size of the picture", hw)
         if stride > MAX_STRIDE:
             refuse(f"{self.where}: the product of the strides is at most {MAX_STRIDE}", stride)
         return Value(kind, channels, hw[0], hw[1], planes, stride)
