@@ -79,11 +79,12 @@ bool isa_usable(int isa) {
 }
 
 int choose_isa(const char* name, const Message& why) {
+  const char* const from = name != nullptr ? "isa" : "AOIENET_ISA";
   if (name == nullptr) name = std::getenv("AOIENET_ISA");
   const bool free = name == nullptr || *name == 0;
   for (int isa = kIsaCount - 1; isa >= 0; --isa)
     if (isa_usable(isa) && (free || std::strcmp(name, isa_name(isa)) == 0)) return isa;
-  why.print("AOIENET_ISA is one of ", Isas{false}, " and this machine has it (here: ", Isas{true}, ")", kReceived,
+  why.print(from, " is one of ", Isas{false}, " and this machine has it (here: ", Isas{true}, ")", kReceived,
             Quoted{name}, ".");
   return -1;
 }

@@ -33,6 +33,10 @@ void check_open() {
   for (const char* isa : {"mmx", "AVX2", "avx2 ", "reference\n", "neon9"})
     expect(open_bytes(file, isa, &model), AOIE_BAD_ISA, "an unknown instruction set", "received '");
   expect(open_bytes(file, std::string(5000, 'x').c_str(), &model), AOIE_BAD_ISA, "a long name", "here: reference");
+  expect(open_bytes(file, "mmx", &model), AOIE_BAD_ISA, "a name that is handed in", "isa is one of");
+  setenv("AOIENET_ISA", "mmx", 1);
+  expect(open_bytes(file, nullptr, &model), AOIE_BAD_ISA, "a name in the environment", "AOIENET_ISA is one of");
+  unsetenv("AOIENET_ISA");
   for (int i = 0; const char* isa = aoie_isa_at(i); ++i) {
     expect(open_bytes(file, isa, &model), aoie_isa_usable(isa) ? AOIE_OK : AOIE_BAD_ISA, isa);
     aoie_close(model);

@@ -1,6 +1,8 @@
 """aoienet info on pictures: how they are stored, where they lie, what reading them costs."""
 
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +10,11 @@ import tifffile
 from PIL import Image
 from typer.testing import CliRunner
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "deploy"))
+from tiny_models import scan_model  # noqa: E402
+
 from aoienet.cli import app
+from aoienet.deploy import format as model_file
 from aoienet.engine import Model
 from aoienet.scan.runner import DEFAULT_TILE_HW
 from aoienet.scan.sources import open_source
@@ -117,6 +123,22 @@ def test_a_model_tells_its_weights_and_its_memory(monkeypatch):
     }
     said = words("neu_cls")
     assert "weights: binary" in said and "memory: model" in said and "block" not in said.split("memory:")[1]
+
+
+def test_a_model_says_which_of_its_sizes_cannot_be_run(tmp_path):
+    def tell(**scan):
+        header, tensors = scan_model()
+        header["scan"] |= scan
+        header["graph"][11]["stride"] = header["scan"]["block_stride_px"] // 8
+        model_file.write(tmp_path / "m.aoie", header, tensors)
+        return told(tmp_path / "m.aoie")["memory"], words(tmp_path / "m.aoie")
+
+    needed, said = tell(block_stride_px=96, halo_px=96)  # blocks that stand apart
+    assert list(needed["workspace_bytes"]) == ["input 96 x 128 px", "block 64 x 64 px"]
+    assert "memory: no tile: block_stride_px must lie in 1..block_px; received 96" in said
+    needed, said = tell(halo_px=65536)
+    assert list(needed["not_possible"]) == ["tile"] and "at most 65536" in needed["not_possible"]["tile"]
+    assert tell()[0]["not_possible"] == {}
 
 
 def test_a_second_stage_tells_how_it_reads_pixels_and_how_far_it_looks(tmp_path):

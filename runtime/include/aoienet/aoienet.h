@@ -33,7 +33,7 @@ typedef enum {
   AOIE_BAD_FILE = 2,     /* the bytes break a rule of docs/format.md */
   AOIE_BAD_SIZE = 3,     /* this model does not take pictures of this size */
   AOIE_NO_MEMORY = 4,
-  AOIE_BAD_ISA = 5, /* AOIENET_ISA names an instruction set that is unknown or that this machine lacks */
+  AOIE_BAD_ISA = 5, /* isa or AOIENET_ISA names an instruction set that is unknown or that this machine lacks */
   AOIE_IO = 6       /* the file cannot be read */
 } aoie_status;
 

@@ -25,17 +25,16 @@ def register(app: typer.Typer) -> None:
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False) -> None:
     """Check the CPU, the kernels, the picture readers and the bits."""
+    from aoienet import weights
+
     document: dict[str, Any] = {
         "machine": machine(),
         "runtime": runtime(),
         "readers": readers(),
-        "models": [],
+        "models": weights.names(),
         "self_test": [],
     }
-    if document["runtime"]["ok"]:
-        from aoienet import weights
-
-        document["models"] = weights.names()
+    if "isas" in document["runtime"]:
         document["self_test"] = self_test(weights.names(), document["runtime"]["isas"])
     ok = (
         document["runtime"]["ok"]
@@ -66,14 +65,14 @@ def runtime() -> dict[str, Any]:
     try:
         from aoienet import engine
 
-        return {
-            "ok": True,
-            "isa": engine.active_isa(),
-            "isas": list(engine.isas()),
-            "cpu_features": _plain(engine.cpu_features()),
-        }
+        found = {"isas": list(engine.isas()), "cpu_features": _plain(engine.cpu_features())}
     except Exception as error:  # the doctor reports what a user would only see as a crash
         return {"ok": False, "error": f"{type(error).__name__}: {error}", "next": install()}
+    try:
+        return {"ok": True, "isa": engine.active_isa(), **found}
+    except RuntimeError as error:  # AOIENET_ISA
+        step = f"next: unset AOIENET_ISA, or take one of {', '.join(found['isas'])}"
+        return {"ok": False, "error": str(error).rstrip("."), "next": step, **found}
 
 
 def readers() -> list[dict[str, Any]]:
@@ -162,7 +161,7 @@ def _show(document: dict[str, Any]) -> None:
             f"cpu        {', '.join(k for k, v in features.items() if v) if isinstance(features, dict) else features}"
         )
     else:
-        print(f"kernel     missing: {r['error']}; {r['next']}")
+        print(f"kernel     none: {r['error']}; {r['next']}")
     print(
         "readers    "
         + ", ".join(f"{x['reader']} {'ok' if x['ok'] else 'FAILED ' + x.get('error', '')}" for x in document["readers"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,7 +66,10 @@ def model_lines(document: dict[str, Any]) -> Iterator[str]:
         if key == "weight_bytes":
             yield f"weights: {weights} bytes"
         elif key == "memory":
-            yield f"memory: model {needed['model_bytes']:,}, workspace for {arena} bytes ({needed['isa']})"
+            workspace = f", workspace for {arena}" if arena else ""
+            yield f"memory: model {needed['model_bytes']:,}{workspace} bytes ({needed['isa']})"
+            for what, reason in needed["not_possible"].items():
+                yield f"memory: no {what}: {reason}"
         elif key != "meta":
             yield from entries({key: value})
 
@@ -184,20 +187,32 @@ def weight_bytes(header: dict[str, Any]) -> dict[str, int]:
 def memory(model: Model) -> dict[str, Any]:
     """What the runtime needs, in bytes: the opened model, and the arena of a run at the sizes that matter.
 
-    A scanner's sizes are one block and the tile that `aoienet scan` cuts, with its halo.
+    A scanner's sizes are one block and the tile that `aoienet scan` cuts, with its halo; not_possible says why one of
+    them cannot be run.
     """
-    h, w = model.header["input"]["height"], model.header["input"]["width"]
-    arena = {f"input {h} x {w} px": model.workspace_bytes(h, w)}
-    if model.scan is not None:
-        from aoienet.scan.runner import DEFAULT_TILE_HW
-        from aoienet.scan.tiles import Geometry, tile_blocks
+    image, scan = model.header["input"], model.scan
+    sizes: dict[str, Callable[[], tuple[int, int]]] = {"input": lambda: (image["height"], image["width"])}
+    if scan is not None:
+        sizes |= {"block": lambda: (scan["block_px"], scan["block_px"]), "tile": lambda: _tile_hw(scan)}
+    arena: dict[str, int] = {}
+    not_possible: dict[str, str] = {}
+    for what, size in sizes.items():
+        try:
+            h, w = size()
+            arena[f"{what} {h} x {w} px"] = model.workspace_bytes(h, w)
+        except ValueError as error:  # of the scan's geometry, or of the runtime
+            not_possible[what] = str(error)
+    return {"isa": model.isa, "model_bytes": model.model_bytes, "workspace_bytes": arena, "not_possible": not_possible}
 
-        geometry = Geometry.from_header(model.scan)
-        steps = (tile_blocks(side, geometry) - 1 for side in DEFAULT_TILE_HW)
-        tall, wide = (geometry.block_px + n * geometry.stride_px + 2 * geometry.halo_px for n in steps)
-        arena[f"block {geometry.block_px} x {geometry.block_px} px"] = model.workspace_bytes(*[geometry.block_px] * 2)
-        arena[f"tile {tall} x {wide} px"] = model.workspace_bytes(tall, wide)
-    return {"isa": model.isa, "model_bytes": model.model_bytes, "workspace_bytes": arena}
+
+def _tile_hw(scan: dict[str, Any]) -> tuple[int, int]:
+    from aoienet.scan.runner import DEFAULT_TILE_HW
+    from aoienet.scan.tiles import Geometry, tile_blocks
+
+    geometry = Geometry.from_header(scan)
+    steps = (tile_blocks(side, geometry) - 1 for side in DEFAULT_TILE_HW)
+    tall, wide = (geometry.block_px + n * geometry.stride_px + 2 * geometry.halo_px for n in steps)
+    return tall, wide
 
 
 def picture_info(path: Path) -> dict[str, Any]:
