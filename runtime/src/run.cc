@@ -16,7 +16,7 @@ using aoie::Value;
 // Where row 0 of a map stands, or would stand: of a map in strips only the rows from `first` on have a place. As a
 // number, since it may lie before the workspace.
 unsigned char* row_0(const Value& v, unsigned char* workspace) {
-  const uintptr_t at = reinterpret_cast<uintptr_t>(workspace) + v.offset;
+  const uintptr_t at = reinterpret_cast<uintptr_t>(workspace) + static_cast<uintptr_t>(v.offset);
   return reinterpret_cast<unsigned char*>(at - static_cast<uintptr_t>(v.first * aoie::row_bytes(v)));
 }
 
