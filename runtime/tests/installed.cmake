@@ -1,5 +1,5 @@
 # Installs the build, builds examples/minimal.c against the installed package (CMake, shared and static; pkg-config),
-# and runs all of them and the build's own on a golden picture: the same lines. Configures a project that has the folder
+# and runs all of them and the build's own on a golden picture: the same lines. Asks pkg-config for absolute folders. Configures a project that has the folder
 # in its own tree. Asks the examples for what they refuse.
 #   cmake -DBUILD=... -DSOURCE=... -DWORK=... -DMINIMAL=... -DBANDS=... -DTEST_BANDS=... [-DCC=... -DFLAGS=...] -P installed.cmake
 set(golden ${SOURCE}/tests/golden)
@@ -41,6 +41,17 @@ if(PKG_CONFIG)
   get_filename_component(library ${folder} DIRECTORY)
   do(${CC} ${SOURCE}/examples/minimal.c ${words} -Wl,-rpath,${library} -o ${WORK}/minimal_pkg)
   list(APPEND programs ${WORK}/minimal_pkg)
+
+  set(q ${WORK}/absolute/q)
+  foreach(folders "LIBDIR=${q}/lib" "INCLUDEDIR=${q}/include")
+    do(${CMAKE_COMMAND} -S ${SOURCE} -B ${WORK}/absolute -DCMAKE_INSTALL_PREFIX=${q} -DCMAKE_INSTALL_LIBDIR=lib
+       -DCMAKE_INSTALL_INCLUDEDIR=include -DCMAKE_INSTALL_${folders} -DAOIENET_TESTS=OFF)
+    set(ENV{PKG_CONFIG_PATH} ${WORK}/absolute)
+    execute_process(COMMAND ${PKG_CONFIG} --cflags --libs aoienet OUTPUT_VARIABLE words)
+    if(NOT words MATCHES "-I${q}/include -L${q}/lib ")
+      message(FATAL_ERROR "with ${folders} pkg-config says -I${q}/include -L${q}/lib; received ${words}")
+    endif()
+  endforeach()
 endif()
 
 # The example of bands: overlapping blocks (96 rows, 96 columns are whole blocks), and blocks that stand apart.
