@@ -23,13 +23,6 @@ from aoienet.scan.runner import log_odds
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory):
-    path = tmp_path_factory.mktemp("models") / "toy.aoie"
-    aoie.write(path, *tiny_models.scan_model())
-    return path
-
-
-@pytest.fixture(scope="session")
 def classifier(tmp_path_factory):
     header, tensors = tiny_models.scan_model(1)
     header = {k: v for k, v in header.items() if k != "scan"}
@@ -38,13 +31,6 @@ def classifier(tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "whole.aoie"
     aoie.write(path, header, tensors)
     return path
-
-
-@pytest.fixture
-def picture(tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 256, (300, 430), dtype=np.uint8)
-    Image.fromarray(pixels).save(tmp_path / "a.png")
-    return tmp_path / "a.png"
 
 
 FIRST = ("--first-stage-only", "--jobs", 1)
@@ -309,16 +295,6 @@ def test_interrupt_ends_with_130_whole_files_and_how_to_go_on(model, picture, tm
     assert not [p for p in (tmp_path / "o").rglob("*.tmp")] and (tmp_path / "o" / ".work").is_dir()
     assert call(*arguments, "--resume").exit_code == 0
     assert {p.name: p.read_bytes() for p in (tmp_path / "o").iterdir()} == whole
-
-
-@pytest.fixture(scope="module")
-def wall(tmp_path_factory):
-    """A small surface with a crack that the shipped networks find."""
-    from aoienet import synth
-
-    path = tmp_path_factory.mktemp("wall") / "wall.tif"
-    synth.write_tiff(synth.surface(384, 512, 5, cracks=1), path)
-    return path
 
 
 def test_the_shipped_networks_measure_a_crack_and_a_rule_ends_with_three(wall, tmp_path):

@@ -7,6 +7,7 @@ import random
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from aoienet.scan.sources import RawRows, SourceError, find_pictures, frames, grey_of_rgb, level_table, open_source
 
@@ -185,6 +186,88 @@ def test_what_a_scan_wrote_is_no_input_of_the_next_one(folder):
         "a.tif", "old/rows.tif", "own/mask.tif",
     ]  # fmt: skip
     assert names(find_pictures([folder / "sub"], folder), folder) == ["sub/c.PNG"]  # into the folder of the pictures
+    (folder / "sub" / "up").symlink_to("..")
+    assert "sub/up/own/mask.tif" in names(find_pictures([folder / "sub"], folder / "out"), folder)
+    assert not [p for p in find_pictures([folder / "sub"], folder / "out") if "out" in p.parts]
+
+
+@pytest.fixture
+def site(folder):
+    """The folder with links: to a folder elsewhere, to one of its own, to itself, to nothing."""
+    (folder.parent / "elsewhere" / "deep").mkdir(parents=True)
+    (folder.parent / "elsewhere" / "deep" / "far.jpg").write_bytes(b"x")
+    for name, target in (
+        ("0linked", "../elsewhere"),
+        ("0own", "sub"),
+        ("sub/loop", ".."),
+        ("sub/gone.jpg", "no.jpg"),
+        ("gone.txt", "no"),
+    ):
+        (folder / name).symlink_to(target)
+    return folder
+
+
+LINKED = ["0linked/deep/far.jpg", "a.tif", "b.jpg", "sub/c.PNG", "sub/gone.jpg"]
+
+
+def test_a_folder_gives_what_links_lead_to_once_and_broken_links_of_pictures(site):
+    assert names(find_pictures([site]), site) == LINKED
+    with pytest.raises(SourceError, match=r"no such file: .*gone\.jpg; next: mend the link, which leads to no\.jpg"):
+        open_source(site / "sub" / "gone.jpg")
+
+
+def test_a_pattern_gives_what_links_lead_to_once_and_broken_links(site):
+    assert names(find_pictures([site / "**" / "*.jpg"]), site) == [
+        "0linked/deep/far.jpg", "b.jpg", "sub/gone.jpg",
+    ]  # fmt: skip
+    assert names(find_pictures([site / "0*" / "**" / "*.PNG"]), site) == ["0own/c.PNG"]
+
+
+def test_a_folder_that_cannot_be_read_is_a_picture_that_fails(folder, monkeypatch):
+    real, shut = os.scandir, str(folder / "sub")
+
+    def scandir(path):
+        if str(path).startswith(shut):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert names(find_pictures([folder]), folder) == ["a.tif", "b.jpg", "sub"]
+    assert names(find_pictures([folder / "**" / "*.tif"]), folder) == ["a.tif", "sub"]
+    with pytest.raises(SourceError, match=r"no pictures in the folder .*cannot read .*sub: make it readable"):
+        find_pictures([folder / "sub"])
+    with pytest.raises(SourceError, match=r"received the folder .*sub; next: .* make it readable"):
+        open_source(folder / "sub")
+
+
+def test_every_name_of_jpeg_is_read_and_no_name_of_a_raw_file(tmp_path):
+    for name in ("a.jfif", "b.jpe", "c.JIF"):
+        Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / name, "JPEG")
+        open_source(tmp_path / name).close()
+    others = [f"{n}{s}" for n, s in enumerate((".iiq", ".3fr", ".nrw", ".rwl", ".srf", ".x3f", ".psd", ".tga"))]
+    for name in others:
+        tifffile.imwrite(tmp_path / name, np.zeros((9, 9), np.uint8))
+    assert names(find_pictures([tmp_path]), tmp_path) == sorted(["a.jfif", "b.jpe", "c.JIF", *others])
+    for name in others[:6]:
+        with pytest.raises(SourceError, match="raw file; next: develop it"):
+            open_source(tmp_path / name)
+
+
+def test_a_picture_by_several_names_is_meant_once_by_the_first(folder):
+    (folder / "z.tif").symlink_to("a.tif")
+    assert names(find_pictures([folder]), folder) == ["a.tif", "b.jpg", "sub/c.PNG"]
+    twice = [folder / "a.tif", folder / "sub" / ".." / "a.tif", folder / "z.tif"]
+    assert find_pictures(twice) == twice[:1] and find_pictures(twice[::-1]) == twice[:1:-1]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"), [("sub", "received the folder .*not in a list"), ("*.tif", "pattern on the command line")]
+)
+def test_a_folder_or_a_pattern_in_a_list_says_where_to_name_it(folder, line, words):
+    (folder / "list.txt").write_text(line)
+    (path,) = find_pictures([f"@{folder / 'list.txt'}"])
+    with pytest.raises(SourceError, match=words):
+        open_source(path)
 
 
 def test_a_glob_and_a_name_twice_give_each_picture_once(folder):

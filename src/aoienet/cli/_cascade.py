@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 REQUEST_FORMAT = 2
 INDEX = "index.html"  # the overview of a batch
-RESERVED = ("journal.jsonl", "summary.json", "progress.json", INDEX, "rows")  # names in the folder of a batch
+SUMMARY = "summary.json"
+OF_BATCH = (SUMMARY, "progress.json", INDEX)  # files in the folder of a batch, beside its journal
+RESERVED = ("journal.jsonl", *OF_BATCH, "rows")  # names that no folder of a picture may have
 
 
 class StagesError(ValueError):
@@ -219,8 +221,13 @@ def pictures_of(paths: list[Path], out: Path, stages: Stages) -> list[Picture]:
     """All pictures with their units and folders; one picture alone has the output folder itself."""
     from aoienet.scan.work import plan_picture
 
-    folders = [out] if len(paths) == 1 else folder_names(paths, out)
+    folders = folders_of(paths, out)
     return [plan_picture(k, path, folder, stages) for k, (path, folder) in enumerate(zip(paths, folders, strict=True))]
+
+
+def folders_of(paths: list[Path], out: Path) -> list[Path]:
+    """Where the outputs of each picture go."""
+    return [out] if len(paths) == 1 else folder_names(paths, out)
 
 
 def _usable(name: str) -> bool:
@@ -278,7 +285,7 @@ def end(batch: Batch, request: Request, stages: Stages, out: Path) -> dict[str, 
     from aoienet.files import write_json
 
     document = summary_of(batch, request, out)
-    write_json(out / "summary.json", document)
+    write_json(out / SUMMARY, document)
     write_overview(batch, request, stages, out)
     batch.close()
     return document

@@ -37,6 +37,7 @@ def demo(
 ) -> None:
     """Make a surface of 52 megapixels with known cracks, scan it, and say how well they were found and measured."""
     from aoienet import synth
+    from aoienet.cli._earlier import remove_earlier
     from aoienet.cli.scan import WHOLE, Run, leave, run_pictures
     from aoienet.files import OutputError, atomic, open_folder
     from aoienet.report.truth import lines_of, score_against_truth
@@ -53,6 +54,7 @@ def demo(
             synth.write_tiff(made, temporary)
         made_s = time.perf_counter() - started
         pictures = _cascade.pictures_of([path], out, stages)
+        remove_earlier(out, [path])
         begin(out, _cascade.request_as_json(request, pictures), resume=False)
         run = Run(request, stages, out, _common.default_jobs() if jobs is None else jobs, WHOLE, None, quiet)
         document = run_pictures(run, pictures)

@@ -29,6 +29,7 @@ def merge(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
     """Put the shards of one scan together; the result is that of one scan without shards, byte by byte."""
+    from aoienet.cli._earlier import remove_earlier
     from aoienet.cli.scan import WHOLE, Run, leave, run_pictures, show
     from aoienet.files import OutputError, open_folder
 
@@ -41,6 +42,7 @@ def merge(
         _check_unchanged(plan, _cascade.request_as_json(request, pictures))
         _check_complete(shards, pictures)
         open_folder(out, overwrite)
+        remove_earlier(out, [p.path for p in pictures])
         _gather(shards, out, plan)
         run = Run(request, stages, out, _common.default_jobs() if jobs is None else jobs, WHOLE, None, quiet)
         document = run_pictures(run, pictures)

@@ -174,6 +174,7 @@ class Run:
 
 
 def _run_to_the_end(run: Run, images: list[str], form: Form | None, resume: bool, overwrite: bool) -> dict[str, Any]:
+    from aoienet.cli._earlier import remove_earlier
     from aoienet.files import OutputError, open_folder
     from aoienet.scan.batch import begin
     from aoienet.segment import SegmentError
@@ -182,6 +183,8 @@ def _run_to_the_end(run: Run, images: list[str], form: Form | None, resume: bool
         pictures = [] if form is not None else _pictures(images, run)
         request = _cascade.request_as_json(run.request, pictures, None if form is None else asdict(form))
         open_folder(run.out, overwrite or resume)
+        if not resume:
+            remove_earlier(run.out, [p.path for p in pictures])
         begin(run.out, request, resume)
         if form is None:
             return run_pictures(run, pictures)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from aoienet.measure.crack import Crack
 
 
-PREVIEW = "preview.jpg"
+PREVIEW, MANIFEST = "preview.jpg", "manifest.json"
 NOT_SOUGHT = "not looked for: the model file has no statistics of its training pictures"
 
 
@@ -117,7 +117,7 @@ def write_outputs(out: Path, found: Findings) -> dict[str, Any]:
             },
             "warnings": list(found.warnings),
         }
-    return write_manifest(out / "manifest.json", document, [out / name for name in FILES])
+    return write_manifest(out / MANIFEST, document, [out / name for name in FILES])
 
 
 FILES = (

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from aoienet.files import OutputError, atomic, write_json
-from aoienet.scan.journal import Entry, Journal
+from aoienet.scan.journal import NAME, Entry, Journal
 from aoienet.scan.sources import file_sha256
 from aoienet.scan.work import Outcome, Picture, Plan, Task
 
@@ -287,9 +287,7 @@ def begin(out: Path, request: Request, resume: bool) -> None:
         raise OutputError(f"the scan in {out} is finished, see its summary.json; for another one choose another folder")
     if resume and out.is_dir() and any(out.iterdir()):
         raise OutputError(f"nothing to go on with in {out}: it holds no unfinished scan; begin without --resume")
-    if (out / "journal.jsonl").exists():  # of an earlier scan, whose overview may be of other pictures
-        for name in ("journal.jsonl", "index.html"):
-            (out / name).unlink(missing_ok=True)
+    (out / NAME).unlink(missing_ok=True)
     shutil.rmtree(out / WORK, ignore_errors=True)
     try:
         (out / WORK).mkdir(parents=True)

@@ -9,10 +9,11 @@ input into pictures.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from aoienet.scan.sources.base import AUTO, Source, SourceError, file_sha256, grey_of_rgb, level_table, orient
-from aoienet.scan.sources.find import RAW, find_pictures
+from aoienet.scan.sources.find import RAW, WILD, find_pictures
 from aoienet.scan.sources.geo import GeoReference
 from aoienet.scan.sources.part import Part
 from aoienet.scan.sources.stream import RawRows, frames
@@ -51,9 +52,13 @@ def open_source(path: str | Path, channels: int = 1, white_level: int | None = N
         with open(path, "rb") as handle:
             magic = handle.read(32)
     except FileNotFoundError:
-        raise SourceError(f"no such file: {path}") from None
+        raise SourceError(f"no such file: {path}; next: {_instead(path)}") from None
+    except IsADirectoryError:
+        raise SourceError(
+            f"a picture is a file; received the folder {path}; next: name it on the command line, not in a list, or make it readable"
+        ) from None
     except OSError as error:
-        raise SourceError(f"cannot open {path}: {error.strerror}") from None
+        raise SourceError(f"cannot open {path}: {error.strerror}; next: make it readable") from None
     if path.suffix.lower() in RAW:  # many are TIFF files whose first page is a small preview
         raise SourceError(f"{path} is a camera's raw file; next: develop it to TIFF or JPEG.")
     if magic[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
@@ -64,6 +69,13 @@ def open_source(path: str | Path, channels: int = 1, white_level: int | None = N
     raise SourceError(
         f"{path} is neither JPEG, PNG, JPEG 2000 nor TIFF; received {what}; next: convert it to one of these."
     )
+
+
+def _instead(path: Path) -> str:
+    """What to do about a file that is not there."""
+    if path.is_symlink():
+        return f"mend the link, which leads to {os.readlink(path)}"
+    return "name a pattern on the command line, not in a list" if WILD & set(str(path)) else "look at its name"
 
 
 def _not_empty(source: Source) -> Source:

@@ -1,0 +1,82 @@
+"""aoienet scan from outside: what is in the folder afterwards, which pictures are meant, what is refused before the work."""
+
+import pytest
+from typer.testing import CliRunner
+
+from aoienet.cli import app
+
+FIRST = ("--first-stage-only", "--jobs", 1)
+
+
+@pytest.fixture
+def scan(model):
+    """Calls the verb with a small model and the first stage alone."""
+
+    def call(*arguments, first=FIRST):
+        return CliRunner().invoke(app, ["scan", *(str(a) for a in (*arguments, "--model", model, *first))])
+
+    return call
+
+
+def tree(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def three(picture, tmp_path):
+    """Two pictures and a broken one."""
+    (tmp_path / "b.png").write_bytes(picture.read_bytes())
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
+    return picture, tmp_path / "b.png", tmp_path / "broken.jpg"
+
+
+@pytest.mark.parametrize("before", [(0,), (0, 1), (0, 2)])
+@pytest.mark.parametrize("after", [(1,), (2,), (1, 2)])
+def test_overwriting_leaves_what_a_scan_into_an_empty_folder_leaves(scan, three, tmp_path, before, after):
+    scan(*(three[k] for k in before), "--out", tmp_path / "o")
+    scan(*(three[k] for k in after), "--out", tmp_path / "o", "--overwrite")
+    scan(*(three[k] for k in after), "--out", tmp_path / "p")
+    assert tree(tmp_path / "o") == tree(tmp_path / "p")
+    assert {p.name for p in (tmp_path / "o").iterdir()} == {p.name for p in (tmp_path / "p").iterdir()}
+
+
+def test_overwriting_touches_no_file_of_the_user_and_follows_no_link(scan, three, tmp_path):
+    out, away = tmp_path / "o", tmp_path / "away"
+    assert scan(*three[:2], "--out", out).exit_code == 0
+    (out / "b").rename(away)
+    (out / "b").symlink_to(away)
+    own = {"notes.txt": b"1", "a/notes.txt": b"2", "c/mask.tif": b"3", "mask.tif": b"4", "report.html": b"5"}
+    for name, data in own.items():
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_bytes(data)
+    elsewhere = tree(away)
+    assert scan(*three[1:], "--out", out, "--overwrite").exit_code == 2
+    assert {name: (out / name).read_bytes() for name in own} == own
+    assert not (out / "a" / "report.html").exists() and tree(away).keys() == elsewhere.keys()
+
+
+def test_overwriting_an_interrupted_scan_leaves_nothing_of_it(scan, three, tmp_path, monkeypatch):
+    from aoienet.report import outputs
+
+    real = outputs.write_mask
+
+    def stop(path, *more):
+        if path.parent.name == "b":
+            raise KeyboardInterrupt
+        return real(path, *more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(outputs, "write_mask", stop)
+        assert scan(*three[:2], "--out", tmp_path / "o").exit_code == 130
+    (tmp_path / "o" / "b" / ".mask.tif.1.tmp").write_bytes(b"half")
+    assert scan(three[1], "--out", tmp_path / "o", "--overwrite").exit_code == 0
+    assert scan(three[1], "--out", tmp_path / "p").exit_code == 0
+    assert tree(tmp_path / "o") == tree(tmp_path / "p") and not (tmp_path / "o" / "a").exists()
+
+
+def test_an_output_of_the_earlier_scan_is_not_removed_where_it_is_the_picture(scan, picture, tmp_path):
+    assert scan(picture, "--out", tmp_path / "o").exit_code == 0
+    before = tree(tmp_path / "o")
+    done = scan(tmp_path / "o" / "mask.tif", "--out", tmp_path / "o", "--overwrite")
+    assert done.exit_code == 1 and "received" in done.stderr and "--out" in done.stderr
+    assert tree(tmp_path / "o") == before
