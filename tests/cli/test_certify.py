@@ -77,8 +77,14 @@ def test_a_report_quotes_the_count_of_the_second_stage_that_scanned(block_set, t
     for request in (Request(mine, segmenter=None), Request(mine, segmenter="binary")):
         certificate = open_stages(request).certificate
         assert certificate["cracks"] == 3 and "followed" not in certificate
-        assert "What the first stage may miss" in promise(certificate)
-    assert "looked at by the second" in promise(open_stages(Request(mine)).certificate)
+        assert "What the first stage may miss" in promise(certificate, 0.0, None)
+    assert "looked at by the second" in promise(open_stages(Request(mine)).certificate, 0.0, None)
+    own = certificate["threshold"]
+    other, same = (open_stages(Request(mine, threshold=level)) for level in (own + 1, own))
+    assert (other.certificate, other.set_aside) == ({}, own) and (same.certificate["cracks"], same.set_aside) == (
+        3,
+        None,
+    )
     answer = call("certify", "crack_blocks", "--data", block_set, "--segmenter", "lite", "-o", tmp_path / "x.aoie")
     assert answer.exit_code == 1 and "unknown segmentation network 'lite'" in answer.output
 

@@ -8,14 +8,14 @@ from aoienet.cli import app
 FIRST = ("--first-stage-only", "--jobs", 1)
 
 
+def call(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
 @pytest.fixture
 def scan(model):
     """Calls the verb with a small model and the first stage alone."""
-
-    def call(*arguments, first=FIRST):
-        return CliRunner().invoke(app, ["scan", *(str(a) for a in (*arguments, "--model", model, *first))])
-
-    return call
+    return lambda *arguments: call("scan", *arguments, "--model", model, *FIRST)
 
 
 def tree(folder):
@@ -72,6 +72,26 @@ def test_overwriting_an_interrupted_scan_leaves_nothing_of_it(scan, three, tmp_p
     assert scan(three[1], "--out", tmp_path / "o", "--overwrite").exit_code == 0
     assert scan(three[1], "--out", tmp_path / "p").exit_code == 0
     assert tree(tmp_path / "o") == tree(tmp_path / "p") and not (tmp_path / "o" / "a").exists()
+
+
+def test_a_certificate_set_aside_by_the_threshold_is_named_in_every_report(three, tmp_path):
+    words = ("scan", *three[:2], "--threshold", 1, *FIRST)
+    assert call(*words, "--out", tmp_path / "whole").exit_code == 0
+    for k in (1, 2):
+        assert call(*words, "--out", tmp_path / f"s{k}", "--shard", f"{k}/2").exit_code == 0
+    assert call("merge", tmp_path / "s1", tmp_path / "s2", "--out", tmp_path / "m").exit_code == 0
+    for name in ("index.html", "a/report.html"):
+        page = (tmp_path / "m" / name).read_text()
+        assert "The certificate of the model file is for threshold" in page and "this scan used 1, so no share" in page
+        assert page == (tmp_path / "whole" / name).read_text()
+
+
+@pytest.mark.parametrize("sigma", ["0", "-1", "nan", "inf", "11"])
+def test_an_impossible_blur_is_refused_before_anything_is_written(scan, picture, tmp_path, sigma):
+    for more in ((), ("--dry-run",)):
+        done = scan(picture, "--out", tmp_path / "o", "--blur-px", sigma, *more)
+        assert done.exit_code == 1 and "from 0.1 to 10 px" in done.stderr and "leave it out" in done.stderr
+    assert not (tmp_path / "o").exists()
 
 
 def test_an_output_of_the_earlier_scan_is_not_removed_where_it_is_the_picture(scan, picture, tmp_path):

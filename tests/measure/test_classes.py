@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -49,6 +50,16 @@ def test_pixels_that_are_too_coarse_are_warned_of():
     assert "0.2, 0.3, 0.4 mm" in classes.too_coarse(ec2, 0.5)
 
 
+def test_the_pixel_that_would_do_is_one_that_is_not_warned_of():
+    ec2 = classes.load("ec2")
+    assert "; 0.0666 mm per px or less" in classes.too_coarse(ec2, 0.0667) and classes.too_coarse(ec2, 0.0666) is None
+    osim = classes.load("osim")
+    for k in range(1, 100):
+        one = replace(osim, classes=(osim.classes[0], classes.WidthClass("wide", 3 * k / 10)))
+        assert classes.too_coarse(one, k / 10) is None
+        assert f"; {k / 10:g} mm per px or less" in classes.too_coarse(one, k / 10 + 0.01)
+
+
 def test_own_files(tmp_path):
     data = {
         "name": "bridge",
@@ -57,6 +68,8 @@ def test_own_files(tmp_path):
     }
     (tmp_path / "own.json").write_text(json.dumps(data))
     assert classes.classify(widths(30, 0.1), 0.1, classes.load(tmp_path / "own.json")).name == "bad"
+    (tmp_path / "own.json").write_text(json.dumps(data), encoding="utf-8-sig")  # as Notepad writes it
+    assert classes.load(tmp_path / "own.json").name == "bridge"
     text = 'name = "t"\n[[classes]]\nname = "a"\nfrom_mm = 0\n'
     (tmp_path / "own.toml").write_text(text)
     if sys.version_info >= (3, 11):
@@ -79,6 +92,8 @@ def test_own_files(tmp_path):
         ('{"classes": [{"name": "a", "from_mm": true}]}', "from_mm: number"),
         ('{"classes": [{"name": "a", "from_mm": 0}], "width": "p50"}', "received 'p50'"),
         ('{"classes": [{"name": "a", "from_mm": 0}], "limits": 1}', "unknown key 'limits'"),
+        ('{"classes": [{"name": "a", "from_mm": 0}, {"name": "a", "from_mm": 1}]}', "a name of its own"),
+        ('{"classes": [{"name": " ", "from_mm": 0}]}', "a name of its own"),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_rule(tmp_path, text, words):

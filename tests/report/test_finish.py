@@ -92,6 +92,10 @@ def test_width_classes_and_warnings_reach_the_outputs(tmp_path):
     assert found["cracks_by_width_class"] == {
         c.name: [r["width_class"] for r in rows].count(c.name) for c in load("ec2").classes
     }
+    sure = [r["width_class"] for r in rows if r["width_class_at_least"] == r["width_class"]]
+    assert found["cracks_certain_by_width_class"] == {c.name: sure.count(c.name) for c in load("ec2").classes}
+    (near,) = toy.run(tmp_path / "near", [path], mm_per_px=0.082, scale_origin="--mm-per-px", classes=load("ec2"))
+    assert sum(near["cracks_certain_by_width_class"].values()) < near["cracks"]  # lines of 4.9 px: 0.4 mm, a limit
     assert (found["mm_per_px"], found["scale"]) == (0.2, "--mm-per-px")
 
 

@@ -26,7 +26,7 @@ def done(name, *, width=None, length=0.0, mm=None, cracks=None, joints=0, compac
         "mm_per_px": mm, "scale": "no scale was given" if mm is None else "--mm-per-px", "area_dropped_share": 0.5, "area_outside_share": 0.0,
         "area_unfamiliar_share": 0.0, "cracks": int(width is not None) if cracks is None else cracks, "joints": joints,
         f"length_{unit}": length, f"width_max_{unit}": width if widest is None else widest, "worst": worst,
-        "cracks_by_width_class": None, "rule_met": None, "warnings": [], **changes,
+        "cracks_by_width_class": None, "cracks_certain_by_width_class": None, "rule_met": None, "warnings": [], **changes,
     }  # fmt: skip
 
 
@@ -67,7 +67,6 @@ def test_totals_say_what_was_done_found_and_left(tmp_path):
         "c.jpgsite/c.jpg is broken", "2 pictures0.1 mm per pixel (--mm-per-px)", "photographs153",
     ):  # fmt: skip
         assert words in page.words, words
-    assert "no certificate" not in page.words and "no certificate" in read(tmp_path, inputs).words
     finished = read(tmp_path, inputs[:2])
     assert "not finished" not in finished.words and "failed" not in finished.words.lower()
 
@@ -149,15 +148,18 @@ def test_classes_of_width_are_counted_over_all_pictures(tmp_path):
         "width_class_at_most": "over 0.3 mm: beyond",
     }
     a = done("a", width=0.4, mm=0.1, cracks=3, cracks_by_width_class={"up to 0.3 mm": 2, "over 0.3 mm: beyond": 1})
+    a["cracks_certain_by_width_class"] = {"up to 0.3 mm": 2, "over 0.3 mm: beyond": 0}
     a["worst"] |= names
     b = done("b", width=0.2, mm=0.1, cracks_by_width_class={"up to 0.3 mm": 1, "over 0.3 mm: beyond": 0})
+    b["cracks_certain_by_width_class"] = {"up to 0.3 mm": 1, "over 0.3 mm: beyond": 0}
     page = read(tmp_path, [a, b, done("c", width=3.0)], classes="mine")
     assert (
         "Class of width (mine), known in 2 of 3 pictures" in page.words
         and "over 0.3 mm (up to 0.3 mm to over 0.3 mm)" in page.words
     )
-    rows = re.findall(r'<tr><th scope="row">(.*? 0\.3 mm.*?)</th><td>(\d)</td><td>(\d)</td>', page.raw)
-    assert rows == [("up to 0.3 mm", "3", "2"), ("over 0.3 mm: beyond", "1", "1")]
+    rows = re.findall(r'<tr><th scope="row">(.*? 0\.3 mm.*?)</th><td>(\d)</td><td>(\d)</td><td>(\d)</td>', page.raw)
+    assert rows == [("up to 0.3 mm", "3", "3", "2"), ("over 0.3 mm: beyond", "1", "0", "1")]
+    assert "Of these certain" in page.words and "may belong to a lower one" in page.words
     assert page.raw.count('<th scope="col">Class</th>') == 1  # not in the table in pixels
 
 

@@ -231,9 +231,12 @@ def test_a_large_crack_is_shown_from_the_small_picture(tmp_path):
     assert reader.all("svg")[1]["viewbox"] == "0 0 3000 2000" and "Shown 8 times smaller." in reader.text
 
 
-def test_a_missing_certificate_is_said(tmp_path):
-    assert "carries no certificate" in read(tmp_path, page("a.tif", [])).text
-    assert "carries no certificate" not in read(tmp_path, page("a.tif", [], certificate=[("n", "59")])).text
+def test_a_missing_certificate_is_said_and_one_that_was_set_aside_for_another_threshold(tmp_path):
+    missing, other = words.promise({}, 1.0, None), words.promise({}, 1.0, 0.3)
+    assert "carries no certificate" in missing and "is for threshold 0.3; this scan used 1, so no share" in other
+    for text in (missing, other):
+        assert f'<p class="warn">{text}</p>' in read(tmp_path, page("a.tif", [], promise=text)).raw
+    assert "<p>held</p>" in read(tmp_path, page("a.tif", [], certificate=[("n", "59")], promise="held")).raw
 
 
 def test_colors_have_contrast_and_paper_is_a4(tmp_path):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aoienet.scan.cascade import Stages
     from aoienet.scan.work import Picture, Plan
 
-REQUEST_FORMAT = 2
+REQUEST_FORMAT = 3
 INDEX = "index.html"  # the overview of a batch
 SUMMARY = "summary.json"
 OF_BATCH = (SUMMARY, "progress.json", INDEX)  # files in the folder of a batch, beside its journal
@@ -79,9 +79,8 @@ def open_stages(request: Request) -> Stages:
     certificate = _certificate(model.header, "" if segmenter is None else segmenter.sha256)
     geometry = Geometry.from_header(entry)
     statistics = model.header.get("meta", {}).get("familiar")
-    level = request.threshold
-    if level is None:
-        level = float(certificate.get("threshold", entry["threshold"]))
+    own = float(certificate.get("threshold", entry["threshold"]))
+    level = own if request.threshold is None else request.threshold
     return Stages(
         run=model.run,
         classes=list(model.classes),
@@ -93,7 +92,8 @@ def open_stages(request: Request) -> Stages:
         second_stage={}
         if segmenter is None
         else {"name": segmenter.name, "sha256": segmenter.sha256, "threshold": segmenter.threshold},
-        certificate=certificate if request.threshold is None else {},
+        certificate=certificate if level == own else {},
+        set_aside=own if certificate and level != own else None,
         familiar=None if statistics is None else Familiar.from_meta(statistics, cell_px(geometry), geometry.halo_px),
         white_level=request.white_level,
         marker_mm=request.marker_mm,
@@ -143,8 +143,7 @@ def plan_of(request: Request, out: Path, base: Path = Path()) -> Plan:
     from aoienet.scan.batch import WORK
     from aoienet.scan.work import Plan
 
-    with _common.wrong_use_is_exit_1(ValueError):
-        settings = Settings(blur_px=request.blur_px)
+    settings = Settings(blur_px=request.blur_px)
     return Plan(functools.partial(open_stages, request), settings, finish, options_of(request), out / WORK, base)
 
 
@@ -303,7 +302,7 @@ def write_overview(batch: Batch, request: Request, stages: Stages, out: Path) ->
     overview = Overview(
         model=words.models(stages.model, stages.second_stage),
         certificate=words.rows(stages.certificate),
-        promise=words.promise(stages.certificate),
+        promise=words.promise(stages.certificate, stages.decision.threshold, stages.set_aside),
         settings=words.rows(settings_of(stages, batch.plan.settings)),
         versions=[("aoienet", __version__)],
         measured=stages.segmenter is not None,

@@ -135,7 +135,7 @@ def scan(
         model=model,
         segmenter=None if first_stage_only else segmenter,
         threshold=threshold,
-        blur_px=blur_px,
+        blur_px=_checked_blur(blur_px),
         fail_on=_checked_rule(fail_on),
         white_level=None if streams else _checked_level(white_level),
         nodata=_checked_nodata(nodata),
@@ -296,6 +296,13 @@ def _scale(mm_per_px: float | None, points: str | None, marker_mm: float | None)
             _common.fail(f"--scale-points is X1,Y1,X2,Y2,MM; received {points!r}.")
         found = from_points((x0, y0), (x1, y1), mm)
     return {"mm_per_px": found.mm_per_px, "scale_origin": found.words}
+
+
+def _checked_blur(sigma_px: float | None) -> float | None:
+    from aoienet.measure import Settings
+
+    with _common.wrong_use_is_exit_1(ValueError):
+        return Settings(blur_px=sigma_px).blur_px
 
 
 def _checked_nodata(text: str) -> str:

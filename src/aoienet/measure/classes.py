@@ -18,6 +18,7 @@ from aoienet.measure.width import TELLABLE_PX
 PRESETS = Path(__file__).with_name("presets")
 WIDTHS = ("max", "p95", "median", "mean")
 COVERAGE = 1.96  # standard uncertainties to either side
+ROUNDING = 1e-9  # relative: 3 * 0.1 is over 0.3 in floating point
 
 
 class ClassesError(ValueError):
@@ -92,14 +93,21 @@ def classify(widths: Widths, mm_per_px: float | None, classes: Classes) -> Verdi
 def too_coarse(classes: Classes, mm_per_px: float) -> str | None:
     """A warning where a limit lies below what the pixels can tell, else None."""
     least_mm = TELLABLE_PX * mm_per_px
-    hidden = [c.from_mm for c in classes.classes if 0 < c.from_mm < least_mm]
+    hidden = [c.from_mm for c in classes.classes if 0 < c.from_mm < least_mm * (1 - ROUNDING)]
     if not hidden:
         return None
     return (
         f"at {mm_per_px:.4g} mm per px widths under {least_mm:.3g} mm ({TELLABLE_PX:g} px) are upper bounds unless the blur is "
         f"known, and {classes.name} asks for {', '.join(f'{mm:g}' for mm in hidden)} mm; "
-        f"{min(hidden) / TELLABLE_PX:.3g} mm per px or less would do"
+        f"{_rounded_down(min(hidden) / TELLABLE_PX)} mm per px or less would do"
     )
+
+
+def _rounded_down(value: float) -> str:
+    """Three digits, not above the value."""
+    value *= 1 + ROUNDING
+    grain = 10.0 ** (math.floor(math.log10(value)) - 2)
+    return f"{math.floor(value / grain) * grain:.3g}"
 
 
 def _class_of(width_mm: float, classes: Classes) -> str:
@@ -112,7 +120,7 @@ def _class_of(width_mm: float, classes: Classes) -> str:
 
 def _parsed(path: Path) -> Any:
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
         if path.suffix.lower() == ".json":
             return json.loads(text)
         if path.suffix.lower() == ".toml":
@@ -139,6 +147,9 @@ def _checked(data: Any, path: Path) -> Classes:
     limits = [c.from_mm for c in classes]
     if limits[0] != 0 or any(b <= a for a, b in zip(limits, limits[1:], strict=False)):
         raise ClassesError(f"{path}: from_mm must start at 0 and grow; received {limits}")
+    names = [c.name.strip() for c in classes]
+    if "" in names or len(set(names)) < len(names):
+        raise ClassesError(f"{path}: every class must have a name of its own; received {names}: name them apart")
     words = {key: str(data.get(key, "")) for key in ("title", "source", "note")}
     return Classes(name=str(data.get("name", path.stem)), width=width, classes=classes, **words)
 

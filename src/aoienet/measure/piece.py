@@ -38,7 +38,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.blur_px is not None and not 0.1 <= self.blur_px <= 10:
-            raise ValueError(f"blur_px must be from 0.1 to 10, or None where it is not known; received {self.blur_px}.")
+            raise ValueError(
+                f"the blur must be from 0.1 to 10 px (its sigma); received {self.blur_px}; next: leave it out where it is not known."
+            )
         if not 0 <= self.gap_px <= 64:
             raise ValueError(f"gap_px must be from 0 to 64; received {self.gap_px}.")
         if self.cell_px < 16 or self.halo_px < 16:

@@ -159,6 +159,7 @@ def finish(stages: Stages, plan: Plan, picture: Picture, units: list[Path]) -> d
             second_stage=stages.second_stage,
             settings=settings_of(stages, plan.settings),
             certificate=stages.certificate,
+            set_aside=stages.set_aside,
             white_level=stages.white_level,
             nodata=stages.nodata,
             warnings=[
@@ -339,6 +340,9 @@ def _summary(options: Options, picture: Picture, found: Findings, geo: GeoRefere
         f"width_max_{unit}": widest,
         "worst": _worst(found.cracks, records, unit),
         "cracks_by_width_class": _by_class(found, cracks),
+        "cracks_certain_by_width_class": _by_class(
+            found, [r for r in cracks if r.get("width_class_at_least") == r.get("width_class")]
+        ),
         "rule_met": None if options.rule is None else options.rule.holds(records),
         "warnings": list(found.warnings),
     }

@@ -179,11 +179,14 @@ def _folders(inputs: Sequence[Entry]) -> list[str]:
     return [f"{name} ({n})" for name, n in list(of.items())[:FOLDERS]] + more
 
 
-def _classes(done: Sequence[Entry]) -> list[tuple[str, int, int]]:
-    """Name of each class of width, its cracks, and the pictures that have some."""
-    found = [e["cracks_by_width_class"] for e in done if e["cracks_by_width_class"] is not None]
+def _classes(done: Sequence[Entry]) -> list[tuple[str, int, int, int]]:
+    """Name of each class of width, its cracks, those of them that are certainly not of a lower class, and the pictures that have
+    some."""
+    some = [e for e in done if e["cracks_by_width_class"] is not None]
+    found, certain = ([e[f"cracks_{which}by_width_class"] for e in some] for which in ("", "certain_"))
     return [
-        (name, sum(f[name] for f in found), sum(f[name] > 0 for f in found)) for name in (found[0] if found else ())
+        (name, sum(f[name] for f in found), sum(f[name] for f in certain), sum(f[name] > 0 for f in found))
+        for name in (found[0] if found else ())
     ]
 
 

@@ -49,7 +49,7 @@ class Findings:
 
     first: scores of all blocks and the cells that were passed on. cracks: joints too. mask_rows: (y0, y1) -> [y1-y0, W], not 0 where a crack
     is, asked from top to bottom, more than once. model, second_stage, settings, certificate: names and values for the manifest and the
-    report; settings must hold nothing that differs between runs with the same result (jobs, times).
+    report; settings must hold nothing that differs between runs with the same result (jobs, times). set_aside: as of Stages.
     """
 
     path: Path
@@ -66,6 +66,7 @@ class Findings:
     warnings: Sequence[str] = ()
     white_level: int | None = None
     nodata: str = AUTO
+    set_aside: float | None = None
 
     @property
     def measured(self) -> bool:
@@ -158,7 +159,7 @@ def _page(found: Findings, source: Source, place: Place) -> Page:
         picture=words.rows({**picture, **{f"Note {i}": note for i, note in enumerate(source.notes, 1)}}),
         model=words.models(found.model, found.second_stage),
         certificate=words.rows(found.certificate),
-        promise=words.promise(found.certificate),
+        promise=words.promise(found.certificate, found.first.decision.threshold, found.set_aside),
         settings=words.rows(found.settings),
         reasons=[
             (reason, NOT_SOUGHT if n is None else f"{n} cells of {cell_px(found.first.geometry)} px")

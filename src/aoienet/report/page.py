@@ -39,7 +39,7 @@ class Page:
 
     thumb: the picture made smaller by `factor`, uint8 [h, w] or [h, w, 3]. clean_HW: bool, cells of cell_px pixels
     that the first stage dropped; unfamiliar_HW: those that it passed on as they look unlike the training pictures. cracks: joints too, which
-    are drawn and counted apart. promise: the certificate in words, "" where it says nothing. warnings: what a reader must know before trusting the numbers.
+    are drawn and counted apart. promise: the certificate in words, or why there is none. warnings: what a reader must know before trusting the numbers.
     measured: a second stage was run; without one there are suspicions only. seed: hexadecimal, of the sample of what was not looked at.
     outside: what tells where nothing was photographed, with the share of the picture; the other shares are of the rest.
     """

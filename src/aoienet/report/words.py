@@ -50,9 +50,16 @@ def models(first: dict[str, Any], second: dict[str, Any]) -> list[tuple[str, str
     )
 
 
-def promise(certificate: dict[str, Any]) -> str:
-    """The certificate as an inspector reads it: with the cracks followed where it says so; "" where the model file says nothing or
-    other things."""
+def promise(certificate: dict[str, Any], threshold: float, set_aside: float | None) -> str:
+    """The certificate as an inspector reads it: with the cracks followed where it says so; why there is none; "" where it says other
+    things. threshold: of the scan; set_aside: that of a certificate which therefore does not hold."""
+    if not certificate:
+        if set_aside is None:
+            return "The model file carries no certificate: no share of missed cracks is guaranteed."
+        return (
+            f"The certificate of the model file is for threshold {_text(set_aside)}; this scan used {_text(threshold)}, so no share of missed "
+            "cracks is guaranteed."
+        )
     try:
         confidence, found = certificate["confidence"], certificate.get("followed", certificate)
         photographs = found["photographs"]

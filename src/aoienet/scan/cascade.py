@@ -39,7 +39,8 @@ LEAST_ROWS = 2048  # of a unit: its surroundings would else be a large part of t
 @dataclass(frozen=True)
 class Stages:
     """The opened models. segmenter None: the first stage alone. familiar None: the model file has no statistics of its
-    training pictures. model, second_stage, certificate: what a manifest says. white_level: largest sample of pictures of more than
+    training pictures. model, second_stage, certificate: what a manifest says. set_aside: threshold that the file's certificate is for,
+    where the decision has another one and `certificate` is empty. white_level: largest sample of pictures of more than
     8 bits; None: what the file says. marker_mm: side of the markers that tell a picture's scale; None: none are looked for.
     nodata: where nothing was photographed (sources.open_source)."""
 
@@ -56,6 +57,7 @@ class Stages:
     white_level: int | None = None
     marker_mm: float | None = None
     nodata: str = AUTO
+    set_aside: float | None = None
 
     def open_source(self, path: Path, channels: int | None = None) -> Source:
         """A picture, with the channels of the first stage or others.
