@@ -1,6 +1,10 @@
 """aoienet scan from outside: what is in the folder afterwards, which pictures are meant, what is refused before the work."""
 
+import json
+
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from aoienet.cli import app
@@ -92,6 +96,26 @@ def test_an_impossible_blur_is_refused_before_anything_is_written(scan, picture,
         done = scan(picture, "--out", tmp_path / "o", "--blur-px", sigma, *more)
         assert done.exit_code == 1 and "from 0.1 to 10 px" in done.stderr and "leave it out" in done.stderr
     assert not (tmp_path / "o").exists()
+
+
+def test_points_of_a_scale_outside_of_a_picture_fail_it_before_the_work(scan, picture, tmp_path):
+    Image.fromarray(np.zeros((600, 600), np.uint8)).save(tmp_path / "large.png")
+    words = (tmp_path / "large.png", picture, "--scale-points", "0,0,500,0,50")
+    for more in ((), ("--shard", "1/1")):
+        done = scan(*words, "--out", tmp_path / f"o{len(more)}", *more, "--json")
+        assert (
+            done.exit_code == 2
+            and "a.png: the points of a scale must lie in the picture, which has 430 x 300 px" in done.stderr
+        )
+        assert json.loads(done.stdout)["run"]["megapixels"] == 0.36
+    assert call("merge", tmp_path / "o2", "--out", tmp_path / "m").exit_code == 2
+    assert tree(tmp_path / "m") == tree(tmp_path / "o0")
+    assert "430 x 300 px" in scan(*words, "--out", tmp_path / "p", "--dry-run").stdout
+
+
+@pytest.mark.parametrize("mm", ["1e-6", "1e6"])
+def test_the_smallest_and_the_largest_pixel_can_be_written(scan, picture, tmp_path, mm):
+    assert scan(picture, "--out", tmp_path / "o", "--mm-per-px", mm).exit_code == 0
 
 
 def test_an_output_of_the_earlier_scan_is_not_removed_where_it_is_the_picture(scan, picture, tmp_path):

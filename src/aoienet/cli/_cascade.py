@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,7 @@ class Request:
     segmenter_sha256: str = ""
     mm_per_px: float | None = None
     scale_origin: str = ""
+    scale_points: Sequence[float] | None = None
     blur_px: float | None = None
     width_classes: dict[str, Any] | None = None
     fail_on: str | None = None
@@ -98,6 +99,7 @@ def open_stages(request: Request) -> Stages:
         white_level=request.white_level,
         marker_mm=request.marker_mm,
         nodata=request.nodata,
+        scale_points=request.scale_points,
     )
 
 

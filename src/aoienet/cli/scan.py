@@ -295,7 +295,7 @@ def _scale(mm_per_px: float | None, points: str | None, marker_mm: float | None)
         except ValueError:
             _common.fail(f"--scale-points is X1,Y1,X2,Y2,MM; received {points!r}.")
         found = from_points((x0, y0), (x1, y1), mm)
-    return {"mm_per_px": found.mm_per_px, "scale_origin": found.words}
+    return {"mm_per_px": found.mm_per_px, "scale_origin": found.words, "scale_points": [x0, y0, x1, y1]}
 
 
 def _checked_blur(sigma_px: float | None) -> float | None:

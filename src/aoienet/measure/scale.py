@@ -4,9 +4,11 @@ apart, or from a marker of known size (marker.py). Without one of them nothing i
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 POINT_U_PX = 0.5  # how well a point is marked by hand
+LEAST_MM, MOST_MM = 1e-6, 1e6  # per px: beyond microscopes and satellites a unit was mistaken
 SQUARE_TOLERANCE = 0.01  # pixels may be this much longer than wide
 
 
@@ -23,8 +25,11 @@ class PixelSize:
     origin: str
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.mm_per_px) and self.mm_per_px > 0):
-            raise ScaleError(f"mm_per_px must be positive and finite; received {self.mm_per_px}.")
+        if not LEAST_MM <= self.mm_per_px <= MOST_MM:
+            raise ScaleError(
+                f"millimetres per pixel must be positive, from {LEAST_MM:g} to {MOST_MM:g}; received {self.mm_per_px:g}; next: look at the "
+                "unit, which is mm"
+            )
 
     @property
     def words(self) -> str:
@@ -70,7 +75,17 @@ def from_points(
         raise ScaleError(f"the distance of the two points must be positive, in mm; received {distance_mm}.")
     if not away_px >= 20:
         raise ScaleError(
-            f"the two points must be at least 20 px apart; received {away_px:.1f} px: take a longer marker"
+            f"the two points must be at least 20 px apart; received {away_px:.1f} px; next: take points further apart"
         )
     relative = math.hypot(POINT_U_PX * math.sqrt(2) / away_px, u_mm / distance_mm)
     return PixelSize(distance_mm / away_px, relative, f"two points {away_px:.1f} px and {distance_mm:g} mm apart")
+
+
+def check_inside(points: Sequence[float], width: int, height: int) -> None:
+    """Raises   ScaleError: x, y of one of two points (x0, y0, x1, y1) lies outside of the picture."""
+    x0, y0, x1, y1 = points
+    if not all(0 <= x <= width and 0 <= y <= height for x, y in ((x0, y0), (x1, y1))):
+        raise ScaleError(
+            f"the points of a scale must lie in the picture, which has {width} x {height} px; received {x0:g},{y0:g} and {x1:g},{y1:g}; "
+            "next: points of this picture, or --mm-per-px"
+        )

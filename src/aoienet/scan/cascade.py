@@ -42,7 +42,7 @@ class Stages:
     training pictures. model, second_stage, certificate: what a manifest says. set_aside: threshold that the file's certificate is for,
     where the decision has another one and `certificate` is empty. white_level: largest sample of pictures of more than
     8 bits; None: what the file says. marker_mm: side of the markers that tell a picture's scale; None: none are looked for.
-    nodata: where nothing was photographed (sources.open_source)."""
+    nodata: where nothing was photographed (sources.open_source). scale_points: x0, y0, x1, y1 that tell the scale of all pictures."""
 
     run: Run
     classes: Sequence[str]
@@ -58,6 +58,7 @@ class Stages:
     marker_mm: float | None = None
     nodata: str = AUTO
     set_aside: float | None = None
+    scale_points: Sequence[float] | None = None
 
     def open_source(self, path: Path, channels: int | None = None) -> Source:
         """A picture, with the channels of the first stage or others.

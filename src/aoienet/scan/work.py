@@ -13,7 +13,7 @@ from typing import Any
 
 from aoienet.measure import Settings
 from aoienet.measure.marker import Marked
-from aoienet.measure.scale import ScaleError
+from aoienet.measure.scale import ScaleError, check_inside
 from aoienet.scan.cascade import Found, Looker, Open, Stages, Unit, units_of
 from aoienet.scan.keep import passed_on
 from aoienet.scan.marker import marked
@@ -122,6 +122,8 @@ def plan_picture(index: int, path: Path, folder: Path, stages: Stages) -> Pictur
     try:
         with stages.open_source(path) as source:
             height, width = source.height, source.width
+            if stages.scale_points is not None:
+                check_inside(stages.scale_points, width, height)
             units = tuple(units_of(height, width, stages.geometry))
             found = None if stages.marker_mm is None else marked(source, stages.marker_mm)
     except BAD_PICTURE as error:
