@@ -118,6 +118,42 @@ def test_the_smallest_and_the_largest_pixel_can_be_written(scan, picture, tmp_pa
     assert scan(picture, "--out", tmp_path / "o", "--mm-per-px", mm).exit_code == 0
 
 
+def test_a_picture_alone_that_failed_leaves_nothing_to_open(scan, three, tmp_path):
+    done = scan(three[2], "--out", tmp_path / "o")
+    assert done.exit_code == 2 and "open" not in done.stdout and "merge" not in done.stdout
+    assert json.loads(scan(three[2], "--out", tmp_path / "p", "--json").stdout)["run"]["open"] is None
+
+
+def test_a_line_break_in_a_name_does_not_break_the_table(scan, picture, tmp_path):
+    odd, gone = tmp_path / "ä\nb.png", tmp_path / "c\nd.png"
+    odd.write_bytes(picture.read_bytes())
+    done = scan(odd, gone, "--out", tmp_path / "o")
+    lines = done.stdout.splitlines()
+    assert lines[1].startswith("ä\\nb.png  430x300") and lines[2].startswith("c\\nd.png")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_scan_that_was_interrupted_is_not_thrown_away_by_the_advice(scan, three, tmp_path):
+    assert scan(*three, "--out", tmp_path / "o").exit_code == 2
+    again = scan(*three, "--out", tmp_path / "o")
+    assert again.exit_code == 1 and "--resume, which keeps what is done" in again.stderr
+    assert scan(*three, "--out", tmp_path / "o", "--resume").exit_code == 2
+
+
+def test_the_progress_of_a_scan_is_there_while_its_first_band_is_done(scan, picture, tmp_path, monkeypatch):
+    from aoienet.scan.work import Worker
+
+    real, seen = Worker.do, []
+
+    def do(self, task):
+        seen.append((tmp_path / "o" / "progress.json").is_file())
+        return real(self, task)
+
+    monkeypatch.setattr(Worker, "do", do)
+    assert scan(picture, "--out", tmp_path / "o").exit_code == 0 and seen == [True, True]
+    assert not (tmp_path / "o" / "progress.json").exists()
+
+
 def test_an_output_of_the_earlier_scan_is_not_removed_where_it_is_the_picture(scan, picture, tmp_path):
     assert scan(picture, "--out", tmp_path / "o").exit_code == 0
     before = tree(tmp_path / "o")

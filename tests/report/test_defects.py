@@ -102,6 +102,16 @@ def test_what_is_not_known_is_an_empty_field_and_null(tmp_path, cracks):
     assert json.loads((tmp_path / "a.json").read_text())["features"][0]["properties"]["score_log_odds"] is None
 
 
+def test_a_part_of_a_centre_line_without_length_is_left_out(tmp_path, cracks):
+    point = np.array([[9.0, 9.0], [9.0001, 9.0]])  # equal as written
+    crack = replace(cracks[1], paths_px=(*cracks[1].paths_px, point, point[:1], point[:0]))
+    for name, one in (("a.json", cracks[1]), ("b.json", crack)):
+        write_geojson(tmp_path / name, [one], PIXELS, NOWHERE)
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    write_geojson(tmp_path / "c.json", [replace(crack, paths_px=(point,))], PIXELS, NOWHERE)
+    assert [f["properties"]["part"] for f in json.loads((tmp_path / "c.json").read_text())["features"]] == ["outline"]
+
+
 def test_a_scale_must_be_a_positive_number():
     for wrong in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="received"):

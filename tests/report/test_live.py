@@ -56,6 +56,13 @@ def test_a_scan_that_goes_on_shows_what_was_done_before_and_counts_what_is_left(
     assert left[0] == 0
 
 
+def test_the_progress_is_there_before_anything_is_done(tmp_path):
+    watch = live.Watch(tmp_path, 1700 * 400, lambda words: None)
+    watch.begin()
+    words = json.loads((tmp_path / "progress.json").read_text())
+    assert (words["megapixels_done"], words["megapixels"], words["seconds_left"]) == (0, 0.68, None)
+
+
 def test_the_bar_of_a_scan_that_goes_on_ends_where_it_does(tmp_path):
     path = toy.write(tmp_path / "wall.tif", 1700, 400)
     seen = []

@@ -260,6 +260,23 @@ def test_a_picture_by_several_names_is_meant_once_by_the_first(folder):
     assert find_pictures(twice) == twice[:1] and find_pictures(twice[::-1]) == twice[:1:-1]
 
 
+def test_a_picture_that_cannot_be_used_says_what_to_do(tmp_path):
+    tifffile.imwrite(tmp_path / "float.tif", np.zeros((64, 64), np.float32))
+    tifffile.imwrite(tmp_path / "deep.tif", np.zeros((64, 64), np.uint32))
+    for name in ("float.tif", "deep.tif"):
+        with pytest.raises(SourceError, match="next: save it with samples of 8 or 16 bits"):
+            open_source(tmp_path / name)
+    (tmp_path / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(SourceError, match="is broken or truncated.*next: copy it anew"):
+        open_source(tmp_path / "cut.png").read(0, 1)
+
+
+def test_a_comment_in_a_list_is_no_picture_unless_its_path_says_so(folder):
+    (folder / "#1.png").write_bytes(b"x")
+    (folder / "list.txt").write_text("# two pictures\na.tif\n./#1.png\n")
+    assert names(find_pictures([f"@{folder / 'list.txt'}"]), folder) == ["a.tif", "#1.png"]
+
+
 @pytest.mark.parametrize(
     ("line", "words"), [("sub", "received the folder .*not in a list"), ("*.tif", "pattern on the command line")]
 )

@@ -319,12 +319,12 @@ def alone(batch: Batch, out: Path) -> bool:
 
 
 def to_open(batch: Batch, out: Path) -> Path | None:
-    """What to look at first; None: a shard, which shows nothing before it is merged."""
+    """What to look at first; None: nothing is there, as of a picture alone that failed, and of a shard before it is merged."""
     if not batch.finishes:
         return None
     if not alone(batch, out):
         return out / INDEX
-    return out / "report.html" if any(state.result is not None for state in batch.states) else out
+    return out / "report.html" if any(state.result is not None for state in batch.states) else None
 
 
 def exit_code(document: dict[str, Any]) -> int:

@@ -100,6 +100,11 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[str], Callable[[int, int], N
         yield start
 
 
+def one_line(text: str) -> str:
+    """What does not print, as a line break in the name of a file, as an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def print_table(header: list[str], rows: list[list[Any]]) -> None:
     """A plain table on stdout, columns as wide as they need to be."""
     cells = [header, *[[str(c) for c in row] for row in rows]]

@@ -176,12 +176,17 @@ class Run:
 def _run_to_the_end(run: Run, images: list[str], form: Form | None, resume: bool, overwrite: bool) -> dict[str, Any]:
     from aoienet.cli._earlier import remove_earlier
     from aoienet.files import OutputError, open_folder
-    from aoienet.scan.batch import begin
+    from aoienet.scan.batch import PLAN, WORK, begin
     from aoienet.segment import SegmentError
 
     with _common.wrong_use_is_exit_1(OutputError, SegmentError):
         pictures = [] if form is not None else _pictures(images, run)
         request = _cascade.request_as_json(run.request, pictures, None if form is None else asdict(form))
+        if not (overwrite or resume) and (run.out / WORK / PLAN).is_file():
+            raise OutputError(
+                f"the output folder must be empty; received {run.out}, which holds a scan that was interrupted, is a shard or has failed "
+                "pictures; next: the same command with --resume, which keeps what is done, another folder, or --overwrite"
+            )
         open_folder(run.out, overwrite or resume)
         if not resume:
             remove_earlier(run.out, [p.path for p in pictures])
@@ -214,6 +219,7 @@ def run_pictures(run: Run, pictures: list[Picture] | Iterator[Picture | None]) -
         batch = Batch(run.out, plan, iter(pictures), finish=run.part == WHOLE, watch=watch, mine=mine)
         watch.progress.px_total = batch.known_px
         try:
+            watch.begin()
             _cascade.run_batch(batch, run.stages, run.jobs, run.dask)
         except KeyboardInterrupt:
             print(f"interrupted; {_stopped(run, batch)}", file=sys.stderr)
@@ -391,7 +397,7 @@ def show(document: dict[str, Any]) -> None:
 
     names = ["picture", "px", "dropped", "unfamiliar", "cracks", "length", "greatest width", "joints"]
     lines = []
-    for e, name in zip(document["inputs"], names_of(document["inputs"]), strict=True):
+    for e, name in zip(document["inputs"], map(_common.one_line, names_of(document["inputs"])), strict=True):
         if e["status"] != "done":
             lines.append([name, e["status"], *[""] * (len(names) - 2)])
             continue
@@ -412,13 +418,16 @@ def show(document: dict[str, Any]) -> None:
         )
     _common.print_table(names, lines)
     for line in _warnings(document["inputs"]):
-        print(f"warning: {line}")
+        print(f"warning: {_common.one_line(line)}")
     run = document["run"]
     print(
         f"{run['megapixels']:.1f} megapixels in {run['seconds']:.1f} s, {run['megapixels_per_s']:.1f} MP/s, "
         f"{run['jobs']} jobs, peak memory {run['peak_memory_mib']} MiB (this process)"
     )
-    print("next: aoienet merge with the folders of all shards" if run["open"] is None else f"open {run['open']}")
+    if run["open"] is not None:
+        print(f"open {run['open']}")
+    elif any(e["status"] == "in parts" for e in document["inputs"]):
+        print("next: aoienet merge with the folders of all shards")
 
 
 def _warnings(inputs: list[dict[str, Any]]) -> list[str]:
@@ -438,7 +447,7 @@ def leave(document: dict[str, Any]) -> None:
     """Failures on stderr, and the exit code."""
     for entry in document["inputs"]:
         if entry["status"] == "failed":
-            print(f"error: {entry['error']}", file=sys.stderr)
+            print(f"error: {_common.one_line(entry['error'])}", file=sys.stderr)
     code = _cascade.exit_code(document)
     if code == 3:
         print(f"{document['rule_met']} pictures meet the rule {document['fail_on']}", file=sys.stderr)

@@ -98,7 +98,8 @@ def _features(crack: Crack, scale: Scale, place: Place) -> Iterator[dict[str, An
     if len(rings) == 1:
         outline = {"type": "Polygon", "coordinates": rings[0]}
     yield {"type": "Feature", "properties": {"part": "outline", **properties}, "geometry": outline}
-    lines = [_points(path, place).tolist() for path in crack.paths_px if len(path) >= 2]
+    parts = [_points(path, place) for path in crack.paths_px if len(path)]
+    lines = [points.tolist() for points in parts if np.ptp(points, axis=0).any()]
     if lines:
         line = {"type": "MultiLineString", "coordinates": lines}
         yield {"type": "Feature", "properties": {"part": "centre line", **properties}, "geometry": line}

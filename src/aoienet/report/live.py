@@ -19,6 +19,7 @@ from aoienet.scan.mask import TILE_PX
 from aoienet.scan.runner import shrink_factor
 from aoienet.scan.work import Outcome, Task
 
+PROGRESS = "progress.json"
 MAP_PX = 1200  # longest side of the map
 EVERY_S = 1.0  # between two versions of a file
 NOT_DONE, DROPPED, CRACK = (232, 236, 240), np.array([29, 63, 143]), (211, 0, 45)
@@ -66,6 +67,10 @@ class Watch:
         self._out, self._shown, self._last = out, shown, 0.0
         self._maps: dict[int, _Map] = {}
 
+    def begin(self) -> None:
+        """Nothing is done yet, which a large first band leaves so for a while."""
+        write_json(self._out / PROGRESS, self.progress.words())
+
     def __call__(self, batch: Batch, task: Task, outcome: Outcome) -> None:
         p, state = self.progress, batch.states[task.picture.index]
         if outcome.error:
@@ -86,7 +91,7 @@ class Watch:
         self._shown(words)
         if time.monotonic() - self._last >= EVERY_S:
             self._last = time.monotonic()
-            write_json(self._out / "progress.json", words)
+            write_json(self._out / PROGRESS, words)
             shown = self._maps.get(task.picture.index)
             if shown is not None and task.unit is not None:
                 shown.write(words)
@@ -103,7 +108,7 @@ class Watch:
 
     def close(self) -> None:
         """The scan is over: progress.json goes."""
-        (self._out / "progress.json").unlink(missing_ok=True)
+        (self._out / PROGRESS).unlink(missing_ok=True)
 
 
 class _Map:

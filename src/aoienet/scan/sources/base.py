@@ -18,6 +18,7 @@ ADVICE_TILED = (
     "convert it to a tiled TIFF, which is read in bands "
     "(for example: vips tiffsave IN OUT.tif --tile --compression deflate)"
 )
+ADVICE_SAMPLES = "next: save it with samples of 8 or 16 bits"
 
 Decoded = tuple[np.ndarray, np.ndarray | None]  # pixels as handed out; bool, True where nothing was photographed
 
@@ -165,4 +166,6 @@ def refuse(path: Path) -> Iterator[None]:
     except (SourceError, MemoryError):
         raise
     except Exception as error:
-        raise SourceError(f"{path} is broken or truncated: {type(error).__name__}: {error}") from None
+        raise SourceError(
+            f"{path} is broken or truncated: {type(error).__name__}: {error}; next: copy it anew from the camera or the archive"
+        ) from None

@@ -9,6 +9,7 @@ import numpy as np
 
 from aoienet.scan.sources import base
 from aoienet.scan.sources.base import (
+    ADVICE_SAMPLES,
     AUTO,
     Decoded,
     Source,
@@ -93,9 +94,13 @@ class TiffSource(Source):
         """Decide how a decoded segment becomes 8-bit grey or RGB; refuse what has no agreed meaning."""
         page, photometric = self._page, _name(self._page.photometric)
         if page.imagedepth != 1 or page.sampleformat not in (1, None) or np.dtype(page.dtype or "V1").kind not in "ub":
-            raise SourceError(f"{self.path}: samples must be unsigned integers of 1 to 16 bits; received {page.dtype}.")
+            raise SourceError(
+                f"{self.path}: samples must be unsigned integers of 1 to 16 bits; received {page.dtype}; {ADVICE_SAMPLES}."
+            )
         if page.bitspersample > 16:
-            raise SourceError(f"{self.path}: samples must have 1 to 16 bits; received {page.bitspersample}.")
+            raise SourceError(
+                f"{self.path}: samples must have 1 to 16 bits; received {page.bitspersample}; {ADVICE_SAMPLES}."
+            )
         color = {"MINISBLACK": 1, "MINISWHITE": 1, "PALETTE": 1, "RGB": 3, "YCBCR": 3, "SEPARATED": 4}.get(photometric)
         if color is None or page.samplesperpixel < color or page.compression == 6:
             raise SourceError(

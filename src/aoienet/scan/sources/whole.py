@@ -12,6 +12,7 @@ import numpy as np
 
 from aoienet.scan.sources import base
 from aoienet.scan.sources.base import (
+    ADVICE_SAMPLES,
     AUTO,
     Decoded,
     Source,
@@ -103,7 +104,9 @@ class WholeSource(Source):
                 self._decode = self._png16
                 return 2 * samples
             if mode in ("I", "F"):
-                raise SourceError(f"samples must be unsigned integers of 1 to 16 bits; received Pillow mode {mode}.")
+                raise SourceError(
+                    f"samples must be unsigned integers of 1 to 16 bits; received Pillow mode {mode}; {ADVICE_SAMPLES}."
+                )
             self._plan_outside(mode in ("RGBA", "LA", "PA") or "transparency" in image.info, 8)
             if mode in ("P", "PA"):
                 self.notes.append("palette converted to RGB")
@@ -158,7 +161,9 @@ class WholeSource(Source):
 
         pixels = imagecodecs.jpeg2k_decode(self.path.read_bytes())
         if pixels.dtype.kind != "u" or pixels.ndim not in (2, 3):
-            raise SourceError(f"samples must be unsigned integers; received {pixels.dtype} of {pixels.shape}.")
+            raise SourceError(
+                f"samples must be unsigned integers; received {pixels.dtype} of {pixels.shape}; {ADVICE_SAMPLES}."
+            )
         return self._levels(np.atleast_3d(pixels))
 
     def _levels(self, pixels: np.ndarray) -> Decoded:
@@ -198,7 +203,9 @@ def _jpeg2000_size(head: bytes) -> tuple[int, int, int, int]:
     right, lower, left, upper = struct.unpack_from(">4I", head, at + 8)
     samples, depth = struct.unpack_from(">HB", head, at + 40)
     if depth & 0x80 or depth > 15:
-        raise ValueError(f"samples must be unsigned integers of 1 to 16 bits; received depth code {depth}.")
+        raise SourceError(
+            f"samples must be unsigned integers of 1 to 16 bits; received depth code {depth}; {ADVICE_SAMPLES}."
+        )
     return right - left, lower - upper, samples, depth + 1
 
 
