@@ -413,6 +413,8 @@ def test_shards_merge_to_the_result_of_one_scan(model, tmp_path, monkeypatch):
     shards = [tmp_path / f"s{k}" for k in (1, 2, 3)]
     missing = call("merge", *shards[:2], "--out", tmp_path / "m")
     assert missing.exit_code == 1 and "are in no shard" in missing.stderr
+    into = call("merge", *shards, "--out", shards[0], "--overwrite")
+    assert into.exit_code == 1 and "--out must be none of the shards" in into.stderr  # which would lose that shard
     assert call("merge", *shards, "--out", tmp_path / "m").exit_code == 2
     trees = [
         {str(p.relative_to(tmp_path / n)): p.read_bytes() for p in (tmp_path / n).rglob("*") if p.is_file()}

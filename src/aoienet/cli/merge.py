@@ -34,6 +34,8 @@ def merge(
     from aoienet.files import OutputError, open_folder
 
     with _common.wrong_use_is_exit_1(OutputError):
+        if out.resolve() in [shard.resolve() for shard in shards]:
+            raise OutputError(f"--out must be none of the shards; received {out}; next: another folder with --out")
         plan = _same_plan(shards)
         request = _cascade.Request(**{f.name: plan[f.name] for f in fields(_cascade.Request)})
         request, stages = _cascade.opened(request)
