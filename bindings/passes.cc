@@ -12,8 +12,6 @@
 #include <stdexcept>
 #include <vector>
 
-#include "team.h"
-
 #define INLINE inline __attribute__((always_inline))
 
 namespace nb = nanobind;
@@ -81,21 +79,13 @@ std::vector<T> repeated(const Matrix<const T>& constants, const Shares& shares) 
   return out;
 }
 
+// By the threads that PyTorch has: its OpenMP runtime is loaded already, and threads of another one would wait for the
+// same cores.
 template <typename F>
 void for_each_share(const Shares& shares, int64_t values, int threads, const F& work) {
-  struct Call {
-    const F& work;
-    const Shares& shares;
-    int64_t values;
-  } call{work, shares, values};
-  const auto task = [](void* argument, int i) {
-    const Call& c = *static_cast<Call*>(argument);
-    const int64_t first = i * c.shares.size;
-    c.work(i, first, std::min(first + c.shares.size, c.values));
-  };
   nb::gil_scoped_release release;
-  Team team(static_cast<int>(std::min<int64_t>(threads, shares.count)));
-  Team::parallel_for(&team, task, &call, static_cast<int>(shares.count));
+#pragma omp parallel for schedule(static) num_threads(std::max(1, threads))
+  for (int64_t i = 0; i < shares.count; ++i) work(i, i * shares.size, std::min((i + 1) * shares.size, values));
 }
 
 // Sums per channel of `lines` quantities: T within a share, double across them.
