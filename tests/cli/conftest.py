@@ -1,5 +1,7 @@
 """What the tests of several verbs share: a small real model file and generated pictures."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -30,3 +32,24 @@ def wall(tmp_path_factory):
     path = tmp_path_factory.mktemp("wall") / "wall.tif"
     synth.write_tiff(synth.surface(384, 512, 5, cracks=1), path)
     return path
+
+
+@pytest.fixture
+def interrupted_at(monkeypatch):
+    """Ctrl-C while the mask of the picture with this folder is written."""
+    from aoienet.report import outputs
+
+    real = outputs.write_mask
+
+    @contextlib.contextmanager
+    def at(folder):
+        def stop(path, *more):
+            if path.parent.name == folder:
+                raise KeyboardInterrupt
+            return real(path, *more)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(outputs, "write_mask", stop)
+            yield
+
+    return at

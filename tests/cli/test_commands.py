@@ -137,20 +137,10 @@ def test_one_picture_alone_has_no_overview_and_takes_away_that_of_an_earlier_bat
     assert call("scan", picture, *words, "--overwrite").exit_code == 0 and not (out / "index.html").exists()
 
 
-def test_an_interrupted_batch_has_an_overview_of_what_is_done(model, picture, tmp_path, monkeypatch):
-    from aoienet.report import outputs
-
+def test_an_interrupted_batch_has_an_overview_of_what_is_done(model, picture, tmp_path, interrupted_at):
     (tmp_path / "b.png").write_bytes(picture.read_bytes())
     words, out = ("scan", picture, tmp_path / "b.png", "--model", model, *FIRST, "--out"), tmp_path / "o"
-    real = outputs.write_mask
-
-    def stop(path, *more):
-        if path.parent.name == "b":
-            raise KeyboardInterrupt
-        return real(path, *more)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(outputs, "write_mask", stop)
+    with interrupted_at("b"):
         stopped = call(*words, out)
         assert stopped.exit_code == 130 and f"are done and kept ({out / 'index.html'})" in stopped.stderr
     page = (out / "index.html").read_text()

@@ -59,18 +59,8 @@ def test_overwriting_touches_no_file_of_the_user_and_follows_no_link(scan, three
     assert not (out / "a" / "report.html").exists() and tree(away).keys() == elsewhere.keys()
 
 
-def test_overwriting_an_interrupted_scan_leaves_nothing_of_it(scan, three, tmp_path, monkeypatch):
-    from aoienet.report import outputs
-
-    real = outputs.write_mask
-
-    def stop(path, *more):
-        if path.parent.name == "b":
-            raise KeyboardInterrupt
-        return real(path, *more)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(outputs, "write_mask", stop)
+def test_overwriting_an_interrupted_scan_leaves_nothing_of_it(scan, three, tmp_path, interrupted_at):
+    with interrupted_at("b"):
         assert scan(*three[:2], "--out", tmp_path / "o").exit_code == 130
     (tmp_path / "o" / "b" / ".mask.tif.1.tmp").write_bytes(b"half")
     assert scan(three[1], "--out", tmp_path / "o", "--overwrite").exit_code == 0

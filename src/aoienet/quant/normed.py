@@ -1,4 +1,5 @@
-"""Training form of "batch norms of one map, each with an adaptive binary set, summed": one pass over the statistics, one map kept.
+"""Training form of "batch norms of one map, each with an adaptive binary set, summed": one map kept, a compiled pass over it in each
+direction and one for the batch norm (bindings/passes.cc).
 
 Forward   h = (x - mean_c) / sqrt(var_c + eps) over the batch; q = sum over j of alpha_j s_j + beta_j,
           s_j = +1 if p_j >= beta_j else -1, p_j = weight_jc h + bias_jc
