@@ -8,13 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aoienet.quant.rows import dense
+
 
 class Map:
     """A map with channels last, N x C x H x W, and its memory as one row."""
 
     def __init__(self, x_NCHW: Tensor):
         self.tensor = x_NCHW.detach().contiguous(memory_format=torch.channels_last)
-        self.row: np.ndarray = self.tensor.permute(0, 2, 3, 1).reshape(-1).numpy()
+        self.row: np.ndarray = dense(self.tensor, torch.channels_last).numpy()
 
     @classmethod
     def like(cls, x_NCHW: Tensor) -> Map:

@@ -26,7 +26,7 @@ def sign(x: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Shape:
     """A slope as numbers, also for what computes it elsewhere (quant/normed.py): (height - fall |u|)+ where low <= u <= high, in
-    an open window without its ends. Annealed: height (1 - tanh^2(fall u))."""
+    an open window, whose ends are -high and high, without them. Annealed: height (1 - tanh^2(fall u))."""
 
     height: float
     fall: float = 0.0
@@ -43,11 +43,12 @@ class Shape:
         """At u, any shape."""
         if self.annealed:
             return torch.tanh(self.fall * u).square_().neg_().add_(1).mul_(self.height)
-        out = u.abs().mul_(-self.fall).add_(self.height).clamp_(min=0) if self.fall else torch.full_like(u, self.height)
+        ramp = u.abs().mul_(-self.fall).add_(self.height).clamp_(min=0) if self.fall else None
         if math.isinf(self.high):
-            return out
-        inside = (u > self.low) & (u < self.high) if self.open else (u >= self.low) & (u <= self.high)
-        return out.mul_(inside)
+            return torch.full_like(u, self.height) if ramp is None else ramp
+        # 0.0 and 1.0 written in place: a Boolean map costs as much as ten products
+        inside = u.abs().lt_(self.high) if self.open else u.clamp(self.low, self.high).eq_(u)
+        return inside.mul_(self.height) if ramp is None else ramp.mul_(inside)
 
 
 @dataclass(frozen=True)
