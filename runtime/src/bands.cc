@@ -12,7 +12,7 @@ bool whole_blocks(const aoie_model& model, int64_t side) {
 
 int band_at(const aoie_model& model, int64_t h, int64_t w, int64_t first, int32_t rows, aoie_band* out,
             const Message& say) {
-  const int64_t block = model.block_px, step = model.block_stride_px, halo = model.halo_px;
+  const int64_t block = model.block_px, step = model.block_stride_px, halo = model.halo_px, align = model.align_px;
   if (block == 0) {
     say.print("only a block scanner runs in bands", kReceived, "a whole-picture classifier.");
     return AOIE_BAD_ARGUMENT;
@@ -29,7 +29,7 @@ int band_at(const aoie_model& model, int64_t h, int64_t w, int64_t first, int32_
     return AOIE_BAD_ARGUMENT;
   }
   const int64_t end = first + rows < all ? first + rows : all;  // of its rows of decisions
-  const int64_t top = first * step > halo ? first * step - halo : 0;
+  const int64_t top = first * step > halo ? (first * step - halo) / align * align : 0;
   const int64_t below = (end - 1) * step + block + halo, bottom = below < h ? below : h;
   aoie_plan_result plan;
   const int status = aoie_plan(&model, bottom - top, w, &plan, say.text, say.bytes);
@@ -52,7 +52,8 @@ extern "C" {
 int aoie_scan_of(const aoie_model* model, aoie_scan* out) {
   if (model == nullptr || out == nullptr || model->block_px == 0) return AOIE_BAD_ARGUMENT;
   *out = {static_cast<int32_t>(model->block_px), static_cast<int32_t>(model->block_stride_px),
-          static_cast<int32_t>(model->halo_px), static_cast<int32_t>(model->total_stride)};
+          static_cast<int32_t>(model->halo_px), static_cast<int32_t>(model->total_stride),
+          static_cast<int32_t>(model->align_px)};
   return AOIE_OK;
 }
 

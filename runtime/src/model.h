@@ -85,7 +85,7 @@ struct aoie_model {
   int64_t channels = 1, height = 1, width = 1, classes = 0;
   bool fixed = false;
   int64_t block_px = 0;  // 0: no scan
-  int64_t block_stride_px = 0, halo_px = 0, total_stride = 0;
+  int64_t block_stride_px = 0, halo_px = 0, total_stride = 0, align_px = 0;
   aoie::Span<aoie::Node> nodes;  // nodes[0] is the transform
   int value_count = 0;           // largest id + 1
   aoie::Span<int> last_use;     // by id: index of the last node that reads it, its writer when none, -1 = no such value

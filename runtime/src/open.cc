@@ -30,7 +30,9 @@ struct Reach {  // pixels of the picture that a position of a value sees beyond 
 };
 
 // stride: pixels from one position of the inputs x and y to the next.
-Reach reach_of(const Node& node, const Reach& x, const Reach& y, int64_t stride) {
+Reach reach_of(const Node& node, const Reach& x, Reach y, int64_t stride) {
+  if (node.op == Op::upadd2)
+    y.above += stride, y.left += stride;  // every second position reads one that begins before it
   Reach out{std::max(x.above, y.above), std::max(x.below, y.below), std::max(x.left, y.left),
             std::max(x.right, y.right)};
   const auto widen = [&](int64_t above, int64_t below, int64_t left, int64_t right) {
@@ -53,6 +55,10 @@ Reach reach_of(const Node& node, const Reach& x, const Reach& y, int64_t stride)
       break;
   }
   return out;
+}
+
+bool two_inputs(Op op) {
+  return op == Op::add || op == Op::mul || op == Op::gate || op == Op::concat || op == Op::upadd2;
 }
 
 class Opener {
@@ -333,7 +339,7 @@ class Opener {
   }
 
   bool read_ids(const Json& json, const Where& where, Node* node) {
-    node->inputs = node->op == Op::add || node->op == Op::mul || node->op == Op::gate || node->op == Op::concat ? 2 : 1;
+    node->inputs = two_inputs(node->op) ? 2 : 1;
     const Json in = json.find("in");
     if (in.kind != Json::kArray || in.count() != static_cast<size_t>(node->inputs))
       return refuse(where, ": 'in' lists ", node->inputs, " value id(s)", kReceived, in);
@@ -387,8 +393,15 @@ class Opener {
     return true;
   }
 
+  int64_t coarsest() const {  // stride of any map before the pool
+    int64_t stride = 1;
+    for (int i = 0; i < pool_; ++i)
+      stride = std::max(stride, values_[static_cast<size_t>(model_.nodes[static_cast<size_t>(i)].out)].stride);
+    return stride;
+  }
+
   // A band or tile has the pixels of its blocks and halo_px around them, so no decision may see further.
-  bool check_halo(int64_t halo, int64_t step, int64_t stride) {
+  bool check_halo(int64_t halo, int64_t align, int64_t stride) {
     const size_t borrowed = arena_.borrowed();
     Span<Reach> reach;  // by value id
     if (!arena_.borrow(values_.size(), &reach)) return no_memory();
@@ -400,7 +413,7 @@ class Opener {
     const Reach seen = reach[static_cast<size_t>(pooled())];
     arena_.give_back(borrowed);
     const int64_t before = std::max(seen.above, seen.left), behind = std::max(seen.below, seen.right) - (stride - 1);
-    const int64_t least = (std::max(before, behind) + step - 1) / step * step;
+    const int64_t least = (std::max(before, behind) + align - 1) / align * align;
     return halo >= least ||
            refuse("scan: halo_px is at least what a decision sees around its block, here ", least, kReceived, halo);
   }
@@ -426,7 +439,7 @@ class Opener {
   bool check_scan() {
     Json scan;
     const Where where{"scan"};
-    int64_t block, step, halo, stride, defect;
+    int64_t block, step, halo, stride, align, defect;
     double number;
     if (!check_local() || !keys_.object(header_, "scan", "header", &scan) ||
         !keys_.integer(scan, "block_px", 1, kMaxSide, where, &block) ||
@@ -443,7 +456,16 @@ class Opener {
     if (block % stride != 0 || step % stride != 0)
       return refuse("scan: block_px and block_stride_px are multiples of total_stride", kReceived,
                     Sides{block, step, stride});
-    if (halo % step != 0) return refuse("scan: halo_px is a multiple of block_stride_px", kReceived, halo);
+    align = step;
+    if (scan.find("align_px").kind != Json::kAbsent && !keys_.integer(scan, "align_px", 1, kMaxSide, where, &align))
+      return false;
+    if (align % step != 0 || align % coarsest() != 0)
+      return refuse(
+          "scan: align_px (without it block_stride_px) is a multiple of block_stride_px and of the largest product of "
+          "strides before the pool, ",
+          coarsest(), kReceived, Sides{align, step});
+    if (halo % align != 0)
+      return refuse("scan: halo_px is a multiple of align_px, and of block_stride_px", kReceived, Sides{halo, align});
     if (extent_ != block / stride || step_ != step / stride)
       return refuse(
           "scan: block_px and block_stride_px are extent and step of the decisions (pool.window, "
@@ -451,7 +473,7 @@ class Opener {
           kReceived, Sides{extent_, step_});
     if (stride_ != stride)
       return refuse("scan: total_stride is the product of the strides before the pool, ", stride_, kReceived, stride);
-    if (!check_halo(halo, step, stride)) return false;
+    if (!check_halo(halo, align, stride)) return false;
     if (model_.height < block || model_.width < block)
       return refuse("scan: 'input' holds at least one block", kReceived, block);
     if (!check_blocks(block, step)) return false;
@@ -459,6 +481,7 @@ class Opener {
     model_.block_stride_px = step;
     model_.halo_px = halo;
     model_.total_stride = stride;
+    model_.align_px = align;
     return true;
   }
 

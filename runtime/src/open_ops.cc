@@ -184,6 +184,12 @@ bool maxpool(const Entry& op, Node* node, const Shape& x, Shape* out) {
   return op.expect(x, AOIE_F32) && square_kernel(op, node, 2, 3, kMaxPoolStride);
 }
 
+bool upadd2(const Entry& op, Node* node, const Shape& x, const Shape& y, Shape* out) {
+  node->in_place[0] = true;
+  *out = x;
+  return op.expect(x, AOIE_F32) && op.expect_same(x, y);
+}
+
 bool channels(const Entry& op, Node* node, const Shape& x, Shape* out) {
   int64_t end, after;
   if (!op.expect(x, AOIE_F32) || !op.integer("to", 1, x.c, &end) || !op.integer("from", 0, end - 1, &node->from))
@@ -260,6 +266,8 @@ bool check_op(const Entry& op, Node* node, const Shape& x, const Shape& y, Shape
     case Op::avgpool2:
     case Op::subsample2:
       return halves(op, x, out);
+    case Op::upadd2:
+      return upadd2(op, node, x, y, out);
     case Op::maxpool:
       return maxpool(op, node, x, out);
     case Op::channels:

@@ -83,7 +83,9 @@ Value infer(const Node& node, const Value& x) {
   return y;
 }
 
-bool fit(const Value& x, const Value& second) {
+bool fit(const Node& node, const Value& x, const Value& second) {
+  if (node.op == Op::upadd2)
+    return second.h == (x.h + 1) / 2 && second.w == (x.w + 1) / 2 && second.stride == 2 * x.stride;
   if (x.type != second.type) return second.h == 1 && second.w == 1;  // mul: a vec scales a map
   return x.h == second.h && x.w == second.w && x.stride == second.stride;
 }
@@ -210,8 +212,10 @@ int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, cons
       return AOIE_BAD_SIZE;
     }
     const Value& second = plan->values[node.in[1]];
-    if (node.inputs == 2 && !fit(x, second)) {
-      message.print(Where{nullptr, int(i) - 1, op_name(node.op), {}}, " takes two values of one size",
+    if (node.inputs == 2 && !fit(node, x, second)) {
+      message.print(Where{nullptr, int(i) - 1, op_name(node.op), {}},
+                    node.op == Op::upadd2 ? " takes a map and one of half its size, rounded up, and twice its stride"
+                                          : " takes two values of one size",
                     (x.type == second.type ? "" : ", or a vec on a 1 x 1 grid"), "; received ", Pixels{x.h, x.w},
                     " and ", Pixels{second.h, second.w}, ".");
       return AOIE_BAD_SIZE;

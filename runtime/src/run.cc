@@ -65,6 +65,7 @@ Split split_of(const Node& node, const Value& y, int64_t rows, int64_t tasks) {
     case Op::conv_int:
     case Op::binarize:
     case Op::maxpool:
+    case Op::upadd2:
       return Split::kRows;
     case Op::pool:
       return node.k == 0 ? Split::kWhole : Split::kSlice;

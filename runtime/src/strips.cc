@@ -38,6 +38,17 @@ Reach reach_of(const Node& node) {
 
 int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
+// The same of input 1, of h rows: row by row, every row twice (upadd2), or a vec for all rows.
+int64_t rows_from_second(const Node& node, int64_t h, int64_t oh, int64_t ready) {
+  if (node.op == Op::upadd2) return least(oh, 2 * ready);
+  return h == oh ? ready : ready >= h ? oh : 0;
+}
+
+int64_t first_needed_of_second(const Node& node, int64_t h, int64_t oh, int64_t done) {
+  if (node.op == Op::upadd2) return done >= oh ? h : done / 2;
+  return h == oh ? done : 0;
+}
+
 // Output rows that `ready` of the h input rows give.
 int64_t rows_from(const Node& node, int64_t h, int64_t oh, int64_t ready) {
   if (ready >= h) return oh;
@@ -74,11 +85,8 @@ int64_t Strips::allowed(size_t index) const {
   const Node& node = *step.node;
   const Value &x = values_[step.in[0]], &y = values_[node.out];
   int64_t end = rows_from(node, x.h, y.h, ready_[step.in[0]]);
-  if (node.inputs == 2 || step.add) {  // row by row, or a vec for all rows
-    const Value& second = values_[step.in[1]];
-    const int64_t ready = ready_[step.in[1]];
-    end = least(end, second.h == y.h ? ready : ready >= second.h ? y.h : 0);
-  }
+  if (node.inputs == 2 || step.add)
+    end = least(end, rows_from_second(node, values_[step.in[1]].h, y.h, ready_[step.in[1]]));
   if (index == 1) end = least(end, done_[index] + strip_);
   return end < done_[index] ? done_[index] : end;
 }
@@ -110,7 +118,8 @@ int64_t Strips::first_live(int value, size_t writer) const {
     const Step& step = steps_[i];
     const int64_t oh = values_[step.node->out].h;
     if (step.in[0] == value) first = least(first, first_needed(*step.node, h, oh, done_[i]));
-    if ((step.node->inputs == 2 || step.add) && step.in[1] == value) first = least(first, h == oh ? done_[i] : 0);
+    if ((step.node->inputs == 2 || step.add) && step.in[1] == value)
+      first = least(first, first_needed_of_second(*step.node, h, oh, done_[i]));
   }
   return first;
 }

@@ -122,6 +122,27 @@ inline std::vector<unsigned char> sparse_scan_file() {
                 "\"threshold\":0,\"temperature\":1}");
 }
 
+// A scanner with a decision per pixel and two coarser levels: bands begin at multiples of 4.
+inline std::vector<unsigned char> hourglass_scan_file() {
+  Random random;
+  ModelFile m;
+  const std::vector<int16_t> stem(18, 31);
+  m.op("\"op\":\"conv_int\",\"in\":[0],\"out\":1,\"k\":3,\"s\":1,\"p\":1,\"weight\":" +
+       m.add("i16", {2, 3, 3, 1}, stem.data(), 36) + ",\"scale\":" + m.floats(random, {2}) +
+       ",\"bias\":" + m.floats(random, {2}));
+  m.op("\"op\":\"avgpool2\",\"in\":[1],\"out\":2");
+  m.op("\"op\":\"conv_f32\",\"in\":[2],\"out\":3,\"k\":3,\"s\":2,\"p\":1,\"groups\":2,\"weight\":" +
+       m.floats(random, {2, 3, 3, 1}) + ",\"bias\":" + m.floats(random, {2}));
+  m.op("\"op\":\"upadd2\",\"in\":[2,3],\"out\":4");
+  m.op("\"op\":\"upadd2\",\"in\":[1,4],\"out\":5");
+  m.op("\"op\":\"pool\",\"in\":[5],\"out\":6,\"window\":1,\"stride\":1");
+  m.op("\"op\":\"linear\",\"in\":[6],\"out\":7,\"weight\":" + m.floats(random, {2, 2}) +
+       ",\"bias\":" + m.floats(random, {2}));
+  return m.file(1, "{\"kind\":\"center\"}", false,
+                ",\"scan\":{\"block_px\":1,\"block_stride_px\":1,\"align_px\":4,\"halo_px\":8,\"total_stride\":1,"
+                "\"defect\":1,\"threshold\":0,\"temperature\":1}");
+}
+
 // conv_int, then every op that small_file lacks, on maps of 4 n to 14 n channels. 8 x 8 pixels.
 inline std::vector<unsigned char> mixed_file(int n = 1) {
   const int c = 6 * n, words = (c + 63) / 64;
@@ -171,6 +192,7 @@ inline std::vector<unsigned char> mixed_file(int n = 1) {
   x = op("mul", {x, vec}, "");
   x = op("rank1", {x}, floats("rows", {5}) + floats("columns", {5}));
   x = op("add", {x, tall}, "");
+  x = op("upadd2", {x, op("avgpool2", {x}, "")}, "");
   x = op("channels", {x},
          ",\"from\":" + std::to_string(n) + ",\"to\":" + std::to_string(5 * n) + ",\"before\":" + std::to_string(n) +
              ",\"after\":" + std::to_string(2 * n));

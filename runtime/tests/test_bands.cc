@@ -95,6 +95,21 @@ void check_sparse(const char* folder) {
   write(std::string(folder) + "/sparse.raw", picture);
 }
 
+// Bands begin at whole positions of the coarsest level.
+void check_levels() {
+  const std::vector<unsigned char> file = aoie_test::hourglass_scan_file();
+  const int64_t h = 43, w = 9;
+  std::vector<uint8_t> picture(static_cast<size_t>(h * w));
+  aoie_test::Random random;
+  for (auto& pixel : picture) pixel = static_cast<uint8_t>(random.next() >> 56);
+  aoie_model* model = nullptr;
+  aoie_scan scan;
+  expect(aoie_open(file.data(), file.size(), &model, message, sizeof message) == AOIE_OK, "levels of a U-Net");
+  expect(aoie_scan_of(model, &scan) == AOIE_OK && scan.block_stride_px == 1 && scan.align_px == 4, "their alignment");
+  for (const int32_t rows : {1, 2, 3, 4, 7, 50}) check_rows(model, picture, h, w, rows);
+  aoie_close(model);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -108,6 +123,7 @@ int main(int argc, char** argv) {
   expect(aoie_open_file(path.c_str(), &model, message, sizeof message) == AOIE_OK, "the golden scanner");
   for (const int32_t rows : {1, 2, 3, 5, 11, 12, 100}) check_rows(model, picture, h, w, rows);
   check_wrong_use(model);
+  check_levels();
   aoie_close(model);
   check_sparse(argc == 3 ? argv[2] : nullptr);
 

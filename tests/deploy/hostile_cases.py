@@ -80,6 +80,7 @@ def cases() -> Iterator[Case]:
     yield from _graph_cases()
     yield from _constant_cases()
     yield from _op_cases()
+    yield from _upadd2_cases()
     yield from _scan_cases()
 
 
@@ -236,6 +237,10 @@ def _header_cases() -> Iterator[Case]:
         ("scan.halo_px", 0, "here 32"),
         ("scan.halo_px", 33, "halo_px is a multiple"),
         ("scan.halo_px", -32, "'halo_px'"),
+        ("scan.align_px", 0, "'align_px'"),
+        ("scan.align_px", "32", "'align_px'"),
+        ("scan.align_px", 48, "align_px (without it block_stride_px) is a multiple of block_stride_px"),
+        ("scan.align_px", 128, "halo_px is a multiple"),
         ("scan.total_stride", 0, "'total_stride'"),
         ("scan.defect", 2, "'defect'"),
         ("scan.threshold", ..., "'threshold'"),
@@ -453,6 +458,21 @@ def _op_cases() -> Iterator[Case]:
     yield "strides_multiply_beyond_65536", forge(*layout(header, tensors)), "product of the strides"
 
 
+def _upadd2_cases() -> Iterator[Case]:
+    """A map and one that is not its half."""
+    header, tensors = picture_model()
+    before, last = header["graph"][:2], header["graph"][2:]
+    half = {"op": "subsample2", "in": [2], "out": 11}
+    for name, inputs, words in (
+        ("of_one_size", [2, 2], "half its size"),
+        ("the_wrong_way", [11, 2], "half its size"),
+        ("of_planes", [1, 11], "type f32"),
+        ("of_one", [2], "'in'"),
+    ):
+        added = [half, {"op": "upadd2", "in": inputs, "out": 12}]
+        yield f"upadd2_{name}", forge(*layout({**header, "graph": [*before, *added, *last]}, tensors)), words
+
+
 def _scan_cases() -> Iterator[Case]:
     """A scan model with ops that look beyond the block."""
 
@@ -468,6 +488,9 @@ def _scan_cases() -> Iterator[Case]:
     yield "scan_with_rank1", extended(rank1, fixed=True, rows=rows, columns=columns), "any size"
     yield "scan_with_whole_pool", extended({"op": "pool", "in": [11], "window": 0}), "block alone"
     yield "scan_with_two_pools", extended({"op": "pool", "in": [11], "window": 8, "stride": 4}), "block alone"
+
+    halves = [{"op": "avgpool2", "in": [x]} for x in (11, 14, 15)]
+    yield "scan_of_a_level_coarser_than_its_steps", extended(*halves), "largest product of strides before the pool, 64"
 
     header, tensors = scan_model()
     peak = {"op": "peak", "in": [12], "out": 14, "window": 1, "stride": 2}

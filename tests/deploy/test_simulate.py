@@ -280,6 +280,17 @@ def test_subsample2_takes_even_rows_and_columns(height: int, width: int) -> None
         np.testing.assert_array_equal(got[y, xx], x[2 * y, 2 * xx])
 
 
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 3), (5, 4)])
+def test_upadd2_adds_each_position_of_the_half_twice(height: int, width: int) -> None:
+    a, b = _map(height, width, 2), _map((height + 1) // 2, (width + 1) // 2, 2, seed=1)
+    got = _op("upadd2", {}, {}, a, b)
+    assert got.shape == a.shape
+    for y, x in np.ndindex(height, width):
+        np.testing.assert_array_equal(got[y, x], a[y, x] + b[y // 2, x // 2])
+    with pytest.raises(ValueError, match="half its size"):
+        _op("upadd2", {}, {}, a, _map(height // 2 + 2, width, 2))
+
+
 def test_two_convolutions_of_one_weight_tensor_add_their_planes() -> None:
     header, tensors = model_file.parse(model_file.serialize(*mixed_model()))
     first, second = header["graph"][6], header["graph"][7]

@@ -149,6 +149,11 @@ def test_channels_is_a_padded_slice_and_subsample2_a_strided_one() -> None:
     _equal(_op("subsample2", {}, {}, x), functional.max_pool2d(_nchw(x), 1, 2))
 
 
+def test_upadd2_is_nearest_interpolation_and_a_sum() -> None:
+    a, b = _map(6, 8, 3), _map(3, 4, 3, seed=1)
+    _close(_op("upadd2", {}, {}, a, b), _nchw(a) + functional.interpolate(_nchw(b), size=(6, 8), mode="nearest"))
+
+
 def test_rank1_is_an_outer_product() -> None:
     x, rows, columns = _map(5, 6, 3), _map(5, seed=1), _map(6, seed=2)
     outer = torch.outer(*(torch.from_numpy(axis.astype(np.float64)) for axis in (rows, columns)))

@@ -62,6 +62,7 @@ def small_seeds() -> dict[str, bytes]:
         "small_sigmoid": smallest(op("sigmoid"), {}),
         "small_avgpool2": smallest(op("avgpool2"), {}),
         "small_subsample2": smallest(op("subsample2"), {}),
+        "small_upadd2": smallest([*op("avgpool2"), {"op": "upadd2", "in": [1, 2], "out": 3}], {}),
         "small_maxpool": smallest(op("maxpool", k=3, s=2, p=1), {}),
         "small_channels": smallest(op("channels", **{"from": 0, "to": 1, "before": 1, "after": 0}), wide),
         "small_conv_f32": smallest(op("conv_f32", k=1, s=1, p=0, groups=1, weight="f", bias="o"),

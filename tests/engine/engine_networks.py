@@ -165,6 +165,20 @@ def strips(seed: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return net.header(2, {**scan, "temperature": 1.0}), net.tensors
 
 
+def hourglass(seed: int, c: int = 24) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A block scanner of total stride 2, a decision per position, with two coarser levels below it: tiles begin at multiples of 8."""
+    net = Builder(seed, STANDARDIZE)
+    fine = net.slopes(net.conv_int(c, 3, 2))
+    half = net.op("add", [net.op("avgpool2", [fine], c), net.conv_bits(net.binarize(fine), c, 3, 2)], c)
+    quarter = net.slopes(net.conv_bits(net.binarize(half), c, 3, 2))
+    half = net.op("upadd2", [half, quarter], c)
+    x = net.op("upadd2", [fine, net.slopes(net.conv_bits(net.binarize(half), c, 3, 1))], c)
+    x = net.op("add", [x, net.conv_bits(net.binarize(x), c, 3, 1)], c)
+    net.linear(net.op("pool", [x], c, window=1, stride=1), 4)
+    scan = {"block_px": 2, "block_stride_px": 2, "align_px": 8, "halo_px": 40, "total_stride": 2, "defect": 1}
+    return net.header(4, {**scan, "threshold": 0.0, "temperature": 1.0}), net.tensors
+
+
 def placed(seed: int, h: int, w: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """A picture of one size, weighted by place."""
     net = Builder(seed, {"kind": "center"}, channels=3)
@@ -204,7 +218,11 @@ def mixture(seed: int, steps: int = 14) -> tuple[dict[str, Any], dict[str, np.nd
             size = int(rng.integers(2, 4))
             y, smaller = net.maxpool(x, size, int(rng.integers(1, 4)), 1), True
         elif kind == 7:
-            y, smaller = net.op(("avgpool2", "subsample2")[k % 2], [x], c), True
+            y = net.op(("avgpool2", "subsample2")[k % 2], [x], c)
+            if k < 5:
+                y = net.op("upadd2", [x, y], c)
+            else:
+                smaller = True
         elif kind == 8:
             begin, before, after = (int(n) for n in rng.integers(0, (c, 9, 9)))
             part = {"from": begin, "to": int(rng.integers(begin, c)) + 1, "before": before, "after": after}
@@ -241,6 +259,7 @@ def everything() -> Iterator[tuple[str, tuple[dict[str, Any], dict[str, np.ndarr
     yield "thermometer_grey", thermometer(3, 1)
     yield "thermometer_colour", thermometer(4, 3)
     yield "scanner_strips", strips(5)
+    yield "scanner_hourglass", hourglass(9)
     yield "placed", placed(6, 23, 18)
     yield "placed_1x9", placed(8, 1, 9)
     for seed in range(10):

@@ -83,6 +83,27 @@ def test_a_halo_that_is_too_small_is_noticed_by_these_tests(picture):
     assert (scan(picture, (64, 64), geometry=small) != scan(picture)).any()
 
 
+def test_tiles_of_a_network_with_a_coarser_level_give_the_scores_of_the_whole_picture(picture):
+    """Each block feels the mean of the square of 64 px in which it begins: a level of stride 64."""
+
+    def levels(pixels):
+        out = toy.run(pixels)
+        squares = np.pad(pixels.astype(np.int64), [(0, -side % 64) for side in pixels.shape])
+        squares = squares.reshape(len(squares) // 64, 64, -1, 64).sum(axis=(1, 3))
+        rows, cols = (np.arange(count) * 16 // 64 for count in out.shape[:2])
+        out[..., 1] += squares[np.ix_(rows, cols)].astype(np.float32) / 4096
+        return out
+
+    aligned, loose = (Geometry(32, 16, 64, 8, align_px) for align_px in (64, 16))
+    whole = scan(picture, geometry=aligned, run=levels)
+    for tile in ((48, 64), (64, 200)):
+        for row0 in (0, 5):
+            made = strip(picture, tile, geometry=aligned, run=levels, row0=row0)
+            made.score_to(made.grid.rows)
+            np.testing.assert_array_equal(made.scores_HW, whole[row0:])
+    assert (scan(picture, (48, 64), geometry=loose, run=levels) != whole).any()
+
+
 @pytest.mark.parametrize("shape", [(32, 32), (33, 95), (63, 32), (37, 37, 3), (95, 64)])
 def test_small_and_color_pictures_are_covered(shape):
     pixels = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)

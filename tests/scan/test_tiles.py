@@ -48,6 +48,16 @@ def test_every_block_belongs_to_exactly_one_tile(tile_hw):
     assert (seen == 1).all()
 
 
+@pytest.mark.parametrize("tile_hw", [(1, 1), (100, 500), (5000, 5000)])
+def test_tiles_begin_where_the_coarsest_level_does(tile_hw):
+    levels = Geometry(block_px=64, stride_px=32, halo_px=128, total_stride=8, align_px=128)
+    grid = block_grid(515, 388, levels)
+    for t in tiles(grid, levels, tile_hw):
+        assert t.y0 % 128 == 0 and t.x0 % 128 == 0
+        assert (t.y0 + 32 * t.skip_rows, t.x0 + 32 * t.skip_cols) == (32 * t.row0, 32 * t.col0)
+        assert t.skip_rows * 32 >= min(128, t.row0 * 32) and t.skip_cols * 32 >= min(128, t.col0 * 32)
+
+
 def test_no_tile_is_a_sliver_beside_larger_ones():
     grid = block_grid(64 * 32 + 96, 64 * 32 + 96, G)  # 66 rows and columns, one more than a tile of 65 holds
     sizes = {(t.row1 - t.row0, t.col1 - t.col0) for t in tiles(grid, G, (2112, 2112))}
@@ -67,8 +77,8 @@ def test_a_picture_smaller_than_one_block_is_refused_with_its_size():
 
 @pytest.mark.parametrize(
     ("values", "rule"),
-    [((64, 65, 0, 1), "block_stride_px"), ((64, 0, 0, 1), "block_stride_px"), ((64, 32, 48, 8), "multiple of block_stride"),
-     ((64, 32, -32, 8), "halo_px"), ((64, 20, 20, 8), "total_stride"), ((64, 32, 64, 0), "total_stride")],
+    [((64, 65, 0, 1), "block_stride_px"), ((64, 0, 0, 1), "block_stride_px"), ((64, 32, 48, 8), "multiple of align_px"),
+     ((64, 32, -32, 8), "halo_px"), ((64, 32, 32, 8, 64), "multiple of align_px"), ((64, 32, 48, 8, 48), "align_px=48"), ((64, 20, 20, 8), "total_stride"), ((64, 32, 64, 0), "total_stride")],
 )  # fmt: skip
 def test_impossible_geometry_names_the_rule(values, rule):
     with pytest.raises(GeometryError, match=rule):
@@ -77,4 +87,5 @@ def test_impossible_geometry_names_the_rule(values, rule):
 
 def test_geometry_is_read_from_a_header():
     entry = {"block_px": 64, "block_stride_px": 32, "halo_px": 64, "total_stride": 8, "defect": 1}
-    assert Geometry.from_header(entry) == G
+    assert Geometry.from_header(entry) == G and G.align_px == 32
+    assert Geometry.from_header(entry | {"align_px": 64}).align_px == 64

@@ -94,6 +94,7 @@ AOIE_API uint64_t aoie_parallel_bytes(const aoie_model* model, int64_t h, int64_
 /* Bands: a scanner runs a picture of any height in pieces of bounded memory, with the bits of one run. */
 typedef struct {
   int32_t block_px, block_stride_px, halo_px, total_stride;
+  int32_t align_px; /* tiles begin at multiples of it; a multiple of block_stride_px */
 } aoie_scan;
 /* AOIE_BAD_ARGUMENT for a whole-picture classifier, which has no scan geometry. */
 AOIE_API int aoie_scan_of(const aoie_model* model, aoie_scan* out);

@@ -351,6 +351,12 @@ class GraphWriter:
     def subsample2(self, x: Sym) -> Sym:
         return self.written("subsample2", x.channels, x, reference=lambda v: nchw(v)[:, :, ::2, ::2])
 
+    def upadd2(self, a: Sym, b: Sym) -> Sym:
+        def reference(x: Array, y: Array) -> Tensor:
+            return nchw(x) + F.interpolate(nchw(y), scale_factor=2.0, mode="nearest")[:, :, : x.shape[0], : x.shape[1]]
+
+        return self.written("upadd2", a.channels, a, b, reference=reference)
+
     def rank1(self, x: Sym, rows: Tensor, columns: Tensor) -> Sym:
         r, c = rows.detach().double().ravel(), columns.detach().double().ravel()
         tensors = {"rows": r.numpy().astype(np.float32), "columns": c.numpy().astype(np.float32)}
@@ -425,10 +431,10 @@ def header_of(net: BinaryNet, g: GraphWriter, name: str, classes: list[str], tra
     return header if scan is None else header | {"scan": scan}
 
 
-def halo_px(net: BinaryNet, window_px: int, block_stride_px: int) -> int:
-    """Receptive radius and half of the contrast window, rounded up to whole block strides."""
+def halo_px(net: BinaryNet, window_px: int, align_px: int) -> int:
+    """Receptive radius and half of the contrast window, rounded up to whole steps of tiles."""
     reach = net.spec.radius_px + window_px // 2
-    return -(-reach // block_stride_px) * block_stride_px
+    return -(-reach // align_px) * align_px
 
 
 def pack(net: BinaryNet, info: dict[str, Any], name: str) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -438,7 +444,7 @@ def pack(net: BinaryNet, info: dict[str, Any], name: str) -> tuple[dict[str, Any
     meta = {"network": info["model_name"], "recipe": info["recipe"], "result": result}
     meta |= {name: result.pop(name) for name in ("certificate", "familiar") if name in result}
     if scan is not None:
-        halo = halo_px(net, info["transform"]["window_px"], scan["block_stride_px"])
+        halo = halo_px(net, info["transform"]["window_px"], scan.get("align_px", scan["block_stride_px"]))
         # a tile must hold what the statistics of a block are taken from, even where the network sees less
         scan = scan | {"halo_px": max(halo, meta.get("familiar", {}).get("around_px", 0))}
     return header_of(net, g, name, info["classes"], info["transform"], scan, meta, info.get("resize_px")), g.tensors

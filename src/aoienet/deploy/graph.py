@@ -29,12 +29,14 @@ Reach = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Grid:
-    """Extent and step of a decision in positions of the map before the pool, that map's stride in pixels, its reach."""
+    """Extent and step of a decision in positions of the map before the pool, that map's stride in pixels, its reach; the largest stride
+    of any map."""
 
     extent: int
     step: int
     stride: int
     reach: Reach = (0, 0, 0, 0)
+    coarsest: int = 1
 
 
 def check_header(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
@@ -123,7 +125,8 @@ def _walk(
         if result.planes > max(planes, 1):
             refuse(f"{op.where}: planes are at most those of the header ({planes})", result.planes)
         if entry["op"] == "pool":
-            grid = Grid(entry["window"], entry.get("stride", 0), inputs[0].stride, reach[entry["in"][0]])
+            coarsest = max(value.stride for value in values.values())
+            grid = Grid(entry["window"], entry.get("stride", 0), inputs[0].stride, reach[entry["in"][0]], coarsest)
         if entry["op"] == "peak":
             extent, step = grid.extent + (entry["window"] - 1) * grid.step, grid.step * entry["stride"]
             grid = replace(grid, extent=extent, step=step)
@@ -136,6 +139,9 @@ def _walk(
 
 def _reach(entry: Mapping[str, Any], seen: list[Reach], stride: int) -> Reach:
     """What a position of the op's value sees; seen: the same of its inputs, whose positions are `stride` pixels apart."""
+    if entry["op"] == "upadd2":  # every second position reads one that begins `stride` pixels before it
+        above, left, *behind = seen[1]
+        seen = [seen[0], (above + stride, left + stride, *behind)]
     more: Reach = (0, 0, 0, 0)
     if entry["op"] in ("conv_int", "conv_f32", "maxpool", "conv_bits"):
         k, p = entry["k"], entry.get("p", entry["k"] // 2)
@@ -194,8 +200,15 @@ def _check_scan(scan: Any, classes: int, image: Value, grid: Grid, fixed: bool) 
         refuse("scan: pictures have any size, so input.fixed is false", "true", "Say false, or leave 'scan' out.")
     if block_px % stride or step_px % stride:
         refuse("scan: block_px and block_stride_px are multiples of total_stride", (block_px, step_px, stride))
-    if halo_px % step_px:
-        refuse("scan: halo_px is a multiple of block_stride_px", (halo_px, step_px))
+    align_px = integer(scan, "align_px", 1, MAX_SIDE, "scan") if "align_px" in scan else step_px
+    if align_px % step_px or align_px % grid.coarsest:
+        refuse(
+            "scan: align_px (without it block_stride_px) is a multiple of block_stride_px and of the largest product of strides before "
+            f"the pool, {grid.coarsest}",
+            (align_px, step_px),
+        )
+    if halo_px % align_px:
+        refuse("scan: halo_px is a multiple of align_px, and of block_stride_px", (halo_px, align_px))
     if (grid.extent, grid.step) != (block_px // stride, step_px // stride):
         refuse(
             "scan: block_px and block_stride_px are extent and step of the decisions (pool.window, pool.stride, then every peak) times total_stride",
@@ -206,7 +219,7 @@ def _check_scan(scan: Any, classes: int, image: Value, grid: Grid, fixed: bool) 
     *before, below, right = grid.reach
     sees_px = max(*before, max(below, right) - (stride - 1))
     if halo_px < sees_px:
-        least = -(-sees_px // step_px) * step_px
+        least = -(-sees_px // align_px) * align_px
         refuse(f"scan: halo_px is at least what a decision sees around its block, here {least}", halo_px)
     if min(image.height, image.width) < block_px:
         refuse("scan: 'input' holds at least one block", (image.height, image.width, block_px))

@@ -251,9 +251,20 @@ def _rank1(op: Op, a: Value) -> Value:
     return a
 
 
+def _halved(a: Value) -> tuple[int, int]:
+    return (a.height + 1) // 2, (a.width + 1) // 2
+
+
 def _halves(op: Op, a: Value) -> Value:  # avgpool2, subsample2
     op.expect(a, "f32")
-    return op.value("f32", a.channels, ((a.height + 1) // 2, (a.width + 1) // 2), 1, a.stride * 2)
+    return op.value("f32", a.channels, _halved(a), 1, a.stride * 2)
+
+
+def _upadd2(op: Op, a: Value, b: Value) -> Value:
+    op.expect(a, "f32")
+    if b != op.value("f32", a.channels, _halved(a), 1, a.stride * 2):
+        refuse(f"{op.where} takes a map and one of half its size, rounded up, and twice its stride", f"{a} and {b}")
+    return a
 
 
 def _maxpool(op: Op, a: Value) -> Value:
@@ -302,7 +313,7 @@ def _linear(op: Op, a: Value) -> Value:
     return op.value("vec", weight.shape[0], a.hw)
 
 
-TWO_INPUTS = ("add", "mul", "gate", "concat")
+TWO_INPUTS = ("add", "mul", "gate", "concat", "upadd2")
 OPS: dict[str, Callable[..., Value]] = {
     "thermometer": _thermometer,
     "conv_int": _conv_int,
@@ -319,6 +330,7 @@ OPS: dict[str, Callable[..., Value]] = {
     "avgpool2": _halves,
     "maxpool": _maxpool,
     "subsample2": _halves,
+    "upadd2": _upadd2,
     "channels": _channels,
     "concat": _concat,
     "pool": _pool,

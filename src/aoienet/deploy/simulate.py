@@ -299,6 +299,14 @@ def _subsample2(entry: Entry, tensors: Tensors, x: Array) -> Array:
     return np.ascontiguousarray(x[::2, ::2])
 
 
+def _upadd2(entry: Entry, tensors: Tensors, a: Array, b: Array) -> Array:
+    height, width, channels = a.shape
+    if b.shape != ((height + 1) // 2, (width + 1) // 2, channels):
+        raise ValueError(f"upadd2 takes a map and one of half its size, rounded up; received {a.shape} and {b.shape}.")
+    result: Array = a + b.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
+    return result
+
+
 def _channels(entry: Entry, tensors: Tensors, x: Array) -> Array:
     return np.pad(x[..., entry["from"] : entry["to"]], ((0, 0), (0, 0), (entry["before"], entry["after"])))
 
@@ -349,6 +357,7 @@ _OPS: dict[str, Callable[..., Array]] = {
     "avgpool2": _avgpool2,
     "maxpool": _maxpool,
     "subsample2": _subsample2,
+    "upadd2": _upadd2,
     "channels": _channels,
     "concat": _concat,
     "pool": _pool,

@@ -82,6 +82,9 @@ class Graph(Protocol):
 
     def subsample2(self, x: Value) -> Value: ...
 
+    def upadd2(self, a: Value, b: Value) -> Value:
+        """a + b, each position of b twice in rows and columns; b is half as large, rounded up."""
+
     def rank1(self, x: Value, rows: Tensor, columns: Tensor) -> Value: ...
 
     def mean(self, x: Value) -> Value:

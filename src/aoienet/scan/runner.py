@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aoienet.scan.sources import Source
-from aoienet.scan.tiles import Geometry, Grid, Tile, block_grid, rows_of_tiles
+from aoienet.scan.tiles import Geometry, Grid, Tile, block_grid, rows_of_tiles, start_px
 
 BAND_BYTES = 64 << 20  # largest band of pixels held at once, unless one row of blocks needs more
 DEFAULT_TILE_HW = (4128, 2080)  # 128 x 64 blocks of 64 px every 32 px; few maps grow with the height of a tile
@@ -214,7 +214,7 @@ class _Bands:
     ) -> None:
         self._source, self._grid, self._seen, self._shown = source, grid, seen, shown
         self._held: np.ndarray | None = None
-        top = max(0, row0 * geometry.stride_px - geometry.halo_px)
+        top = start_px(row0, geometry)
         below = grid.padded_height - grid.height  # mirrored rows at the lower edge may lie above the first band
         self._top = self.bottom = min(top, max(0, grid.height - 1 - below))
 

@@ -2,7 +2,7 @@
 
 Block (i, j) covers rows i * stride_px ... + block_px, columns alike (docs/format.md, Scan geometry). The picture is
 extended at its
-right and lower edge to the next whole block. A tile starts at a multiple of stride_px and extends halo_px beyond its
+right and lower edge to the next whole block. A tile starts at a multiple of align_px and extends halo_px or more beyond its
 blocks on each
 side that is not a border of the picture, so its blocks get the same bits as in the whole picture.
 """
@@ -19,22 +19,25 @@ class GeometryError(ValueError):
 
 @dataclass(frozen=True)
 class Geometry:
-    """Block, block stride and halo in pixels; total stride in pixels per position of the last map."""
+    """Block, block stride and halo in pixels; total stride in pixels per position of the last map; where tiles may begin (0: at
+    block strides)."""
 
     block_px: int
     stride_px: int
     halo_px: int
     total_stride: int = 1
+    align_px: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "align_px", self.align_px or self.stride_px)
         if not 1 <= self.stride_px <= self.block_px:
             raise GeometryError(
                 f"block_stride_px must lie in 1..block_px; received {self.stride_px}, block_px={self.block_px}."
             )
-        if self.halo_px < 0 or self.halo_px % self.stride_px:
+        if self.align_px < 1 or self.align_px % self.stride_px or self.halo_px < 0 or self.halo_px % self.align_px:
             raise GeometryError(
-                f"halo_px must be a multiple of block_stride_px; "
-                f"received {self.halo_px}, block_stride_px={self.stride_px}."
+                "halo_px must be a multiple of align_px, and that of block_stride_px; "
+                f"received {self.halo_px}, align_px={self.align_px}, block_stride_px={self.stride_px}."
             )
         if self.total_stride < 1 or self.block_px % self.total_stride or self.stride_px % self.total_stride:
             raise GeometryError(
@@ -46,7 +49,11 @@ class Geometry:
     def from_header(cls, scan: Mapping) -> Geometry:
         """The geometry of an .aoie file's `scan` entry."""
         return cls(
-            int(scan["block_px"]), int(scan["block_stride_px"]), int(scan["halo_px"]), int(scan.get("total_stride", 1))
+            block_px=int(scan["block_px"]),
+            stride_px=int(scan["block_stride_px"]),
+            halo_px=int(scan["halo_px"]),
+            total_stride=int(scan.get("total_stride", 1)),
+            align_px=int(scan.get("align_px", 0)),
         )
 
 
@@ -121,6 +128,11 @@ def rows_of_tiles(
         yield made
 
 
+def start_px(first: int, geometry: Geometry) -> int:
+    """The first row (or column) of pixels that a tile needs whose first blocks are those of index `first`."""
+    return max(0, first * geometry.stride_px - geometry.halo_px) // geometry.align_px * geometry.align_px
+
+
 def _share(count: int, most: int) -> int:
     """The least part, of at most `most`, that cuts `count` into as few parts as they can be."""
     return -(-count // -(-count // most)) if count > 0 else most
@@ -135,6 +147,6 @@ def _extent(count: int, geometry: Geometry) -> int:
 
 
 def _span(first: int, last: int, padded_px: int, geometry: Geometry) -> tuple[int, int, int]:
-    start = max(0, first * geometry.stride_px - geometry.halo_px)
+    start = start_px(first, geometry)
     stop = min(padded_px, (last - 1) * geometry.stride_px + geometry.block_px + geometry.halo_px)
     return start, stop, (first * geometry.stride_px - start) // geometry.stride_px
