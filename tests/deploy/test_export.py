@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from aoienet.deploy import export, fold, format, pictures, simulate, verify
-from aoienet.models.blocks.unit import residual
+from aoienet.models.blocks.hourglass import Hourglass
+from aoienet.models.blocks.unit import Unit, residual
 from aoienet.models.spec import Conv, Stem
 from aoienet.nn.activation.maxout import Maxout
 from aoienet.nn.graph import Slopes
@@ -105,6 +106,18 @@ def test_a_deep_stem_is_packed(random_net, tmp_path):
     images = list(pictures.pictures(header, 1))
     assert verify.verify(net, header, lambda image: simulate.run(header, tensors, image), images).passed
     assert [op["op"] for op in header["graph"]].count("conv_f32") == 1
+
+
+@pytest.mark.parametrize("hw", [(64, 64), (104, 72)])
+def test_levels_of_a_u_net_are_packed(hw, random_net, tmp_path):
+    deepest = Hourglass((Unit(256, stride=2), Unit(128, join="none")))
+    level = Hourglass((Unit(128, stride=2), deepest, Unit(64, 1, join="none")))
+    net = random_net("aoienet_scan", body=(Unit(64), level, *residual(((128, 1, 2),))))
+    header, tensors = packed(net, tmp_path)
+    assert [op["op"] for op in header["graph"]].count("upadd2") == 2
+    image = np.random.default_rng(0).integers(0, 256, hw).astype(np.uint8)
+    result = verify.verify(net, header, lambda image: simulate.run(header, tensors, image), [image], full=1)
+    assert result.passed, result.first_difference
 
 
 class Swish(torch.nn.Module):

@@ -11,6 +11,7 @@ from aoienet.deploy import export, format, pictures, simulate, verify
 from aoienet.deploy.cost import cost_of
 from aoienet.models import create_model, specs
 from aoienet.models.blocks.groups import Group
+from aoienet.models.blocks.hourglass import Hourglass
 from aoienet.models.blocks.recoupled import Excite, Recoupled, RecoupledUnit
 from aoienet.models.blocks.transition import Transition
 from aoienet.models.blocks.unit import Unit
@@ -25,6 +26,46 @@ FLOAT = [name for name in NAMES if specs()[name].cell.act_q == "real"]
 @pytest.fixture(autouse=True)
 def one_seed():
     torch.manual_seed(0)
+
+
+# ---- a level of a U-Net
+
+
+def test_an_hourglass_adds_its_blocks_at_half_the_size():
+    spec = specs()["aoienet_cifar"]
+    level = Hourglass((Unit(32, stride=2), Unit(16, join="none")))
+    net = level.build(16, spec.cell).eval()
+    x = torch.randn(1, 16, 7, 10)
+    with torch.no_grad():
+        inner, whole = net.units(x), net(x)
+    assert inner.shape == (1, 16, 4, 5)
+    for row, column in ((0, 0), (3, 9), (6, 4)):
+        torch.testing.assert_close(whole[..., row, column], x[..., row, column] + inner[..., row // 2, column // 2])
+
+
+def test_an_hourglass_sees_as_far_as_its_coarser_level():
+    """Real numbers for bits, so that a gradient tells what is seen."""
+    cell = replace(specs()["aoienet_cifar"].cell, act_q="real", weight_q="real", multi="single")
+    level = Hourglass(
+        (Unit(32, stride=2), Hourglass((Unit(64, stride=2), Unit(32, join="none"))), Unit(16, join="none"))
+    )
+    ((kernel, stride),) = level.geometry
+    x = torch.randn(1, 16, 64, 64, requires_grad=True)
+    net = level.build(16, cell).eval()
+    furthest = 0
+    for place in range(28, 36):
+        (gradient,) = torch.autograd.grad(net(x)[0, :, place, place].sum(), x)
+        seen = gradient[0].abs().sum((0, 1)).nonzero()
+        furthest = max(furthest, place - int(seen.min()), int(seen.max()) - place)
+    assert (furthest, stride) == (kernel // 2, 1)
+
+
+@pytest.mark.parametrize(
+    "blocks", [(Unit(32, stride=2),), (Unit(16),), (Unit(32, stride=2), Unit(16, stride=2, join="none"))]
+)
+def test_an_hourglass_ends_as_it_begins(blocks):
+    with pytest.raises(ValueError, match=r"stride 2 and end with the channels that they begin with \(16\); received"):
+        Hourglass(blocks).build(16, specs()["aoienet_cifar"].cell)
 
 
 # ---- gradients and counts

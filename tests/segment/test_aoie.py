@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from aoienet import weights
+from aoienet.engine import Model
 from aoienet.segment import SegmentError, load, picture
 
 
@@ -16,16 +17,16 @@ def pair(tmp_path_factory):
     """A network with random statistics, and its file."""
     torch = pytest.importorskip("torch")
     from aoienet.deploy import segment
-    from aoienet.models.segment import SubpixelNet
+    from aoienet.models.segment import BinaryUNet
 
     torch.manual_seed(0)
-    net = SubpixelNet()
+    net = BinaryUNet()
     net.train()(torch.randint(-127, 128, (4, 1, 128, 128)).float())
     path = tmp_path_factory.mktemp("aoie") / "net.aoie"
     segment.pack(
         net.eval(), path, "binary", 0.3, {"kind": "standardize", "window_px": 65, "eps_levels": 2.0, "scale": 32.0}
     )
-    return net, load(path)
+    return net, load(path), path
 
 
 def image(height: int, width: int) -> np.ndarray:
@@ -38,18 +39,28 @@ def test_the_packed_network_gives_the_numbers_of_pytorch(pair):
 
     from aoienet.data.transform import standardize
 
-    net, segmenter = pair
-    pixels = image(136, 200)
+    net, segmenter, _ = pair
+    pixels = image(352, 400)
     x = torch.from_numpy(standardize(pixels, 65)[None, None].astype(np.float32))
     with torch.no_grad():
         expected = net(x).sigmoid()[0, 0].numpy()
     assert expected.std() > 0.1
-    np.testing.assert_allclose(segmenter(pixels), expected[60:-60, 60:-60], atol=1e-4)
+    np.testing.assert_allclose(segmenter(pixels), expected[160:-160, 160:-160], atol=1e-4)
+
+
+def test_every_layer_is_that_of_pytorch(pair):
+    from aoienet.deploy import verify
+
+    net, _, path = pair
+    model = Model.open(path)
+    assert {"upadd2", "conv_bits"} < {entry["op"] for entry in model.header["graph"]}
+    result = verify.verify(net.binary, model.header, model.trace, [image(100, 84)])
+    assert result.passed, result.first_difference
 
 
 def test_the_file_says_how_it_is_run(pair):
     segmenter = pair[1]
-    assert (segmenter.name, segmenter.channels, segmenter.align_px, segmenter.halo_px) == ("binary", 1, 4, 60)
+    assert (segmenter.name, segmenter.channels, segmenter.align_px, segmenter.halo_px) == ("binary", 1, 16, 160)
     assert segmenter.threshold == pytest.approx(0.3)
 
 
@@ -58,7 +69,7 @@ def test_the_file_says_how_it_is_run(pair):
 def test_tiles_give_the_mask_of_the_whole_picture_bit_by_bit(pair, size, tile_px):
     segmenter, pixels = pair[1], image(*size)
     halo, (h, w) = segmenter.halo_px, size
-    wide = np.pad(pixels, [(halo, halo + -h % 4), (halo, halo + -w % 4)], mode="symmetric")
+    wide = np.pad(pixels, [(halo, halo + -h % 16), (halo, halo + -w % 16)], mode="symmetric")
     whole = segmenter(wide)[:h, :w]
     np.testing.assert_array_equal(picture(segmenter, pixels, tile_px), whole)
 

@@ -41,6 +41,7 @@ def verify(
     packed = open_model(model)
     try:
         net, _ = load_run(run)
+        net = getattr(net, "binary", net)  # of a segmentation network: what the file holds
         wanted = blocks or (BLOCKS if packed.scan else PICTURES)
         source = pictures.pictures(packed.header, wanted, images)
         with progress_bar(False) as bar:

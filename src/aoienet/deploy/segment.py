@@ -13,8 +13,8 @@ import torch
 
 from aoienet.deploy import format
 from aoienet.deploy.export import pack as pack_network
+from aoienet.models.segment.binary import SPEC, STRIDE, BinaryUNet
 from aoienet.models.segment.light import LEVELS_PER_UNIT, MEAN_LEVEL, Inside, LightUNet, TwoScales
-from aoienet.models.segment.subpixel import SPEC, STRIDE, SubpixelNet
 
 METADATA_KEY = "aoienet.segment"  # its value: the fields of aoienet.segment.onnx.Options
 
@@ -52,7 +52,7 @@ def export(net: LightUNet, path: str | Path, name: str, threshold: float, wide_s
 
 
 def pack(
-    net: SubpixelNet,
+    net: BinaryUNet,
     path: str | Path,
     name: str,
     threshold: float,
@@ -61,8 +61,13 @@ def pack(
 ) -> None:
     """Write `path`, an .aoie file for aoienet.segment.aoie; threshold: a probability."""
     classes = [f"pixel_{row}_{column}" for row in range(STRIDE) for column in range(STRIDE)]
-    scan = {"block_px": STRIDE, "block_stride_px": STRIDE, "total_stride": STRIDE, "defect": 0, "temperature": 1.0}
-    scan["threshold"] = math.log(threshold / (1 - threshold))
+    scan: dict[str, float] = {
+        "block_px": STRIDE,
+        "block_stride_px": STRIDE,
+        "align_px": net.align_px,
+        "total_stride": STRIDE,
+    }
+    scan |= {"defect": 0, "temperature": 1.0, "threshold": math.log(threshold / (1 - threshold))}
     info = {
         "classes": classes,
         "transform": transform,
@@ -75,7 +80,7 @@ def pack(
 
 
 def write(net: torch.nn.Module, info: dict[str, Any], path: str | Path, name: str) -> None:
-    """The network of a run, `info` as train.load_run gives it: .onnx of a LightUNet, .aoie of a SubpixelNet. Raises ValueError:
+    """The network of a run, `info` as train.load_run gives it: .onnx of a LightUNet, .aoie of a BinaryUNet. Raises ValueError:
     another ending."""
     wanted = ".onnx" if isinstance(net, LightUNet) else ".aoie"
     if Path(path).suffix != wanted:
@@ -96,7 +101,7 @@ def card(net: torch.nn.Module, info: dict[str, Any], name: str, content: bytes) 
     what = (
         "float32 U-Net, depthwise separable"
         if isinstance(net, LightUNet)
-        else "binary AOIE blocks, a class per pixel of 4x4"
+        else "U-Net of binary AOIE blocks, a class per pixel of 4x4"
     )
     lines = [
         f"# {name}",

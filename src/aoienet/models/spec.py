@@ -1,6 +1,7 @@
 """A network as data: frozen dataclasses that the builder (models/net.py) reads."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import Literal, Protocol
 
 from torch import nn
@@ -28,6 +29,16 @@ def after(hw: tuple[int, int], geometry: tuple[tuple[int, int], ...]) -> tuple[i
         rows, columns = ((side + 2 * (kernel // 2) - kernel) // stride + 1 for side in hw)
         hw = rows, columns
     return hw
+
+
+def step(geometry: tuple[tuple[int, int], ...]) -> int:
+    """Stride of (kernel, stride) one after another."""
+    return prod(stride for _, stride in geometry)
+
+
+def reach(geometry: tuple[tuple[int, int], ...]) -> int:
+    """Positions that a result of (kernel, stride) one after another sees to each side of its own."""
+    return sum(kernel // 2 * step(geometry[:i]) for i, (kernel, _) in enumerate(geometry))
 
 
 @dataclass(frozen=True)
@@ -128,15 +139,9 @@ class NetSpec:
 
     @property
     def total_stride(self) -> int:
-        total = 1
-        for _, stride in self.geometry:
-            total *= stride
-        return total
+        return step(self.geometry)
 
     @property
     def radius_px(self) -> int:
         """Pixels that a position of the last map sees to each side of its own."""
-        radius, jump = 0, 1
-        for kernel, stride in self.geometry:
-            radius, jump = radius + (kernel // 2) * jump, jump * stride
-        return radius
+        return reach(self.geometry)

@@ -36,7 +36,7 @@ class AoieSegmenter:
             )
         self.name, self.sha256 = self._model.name, self._model.sha256
         self.channels = int(self._model.header["input"]["channels"])
-        self.align_px, self.halo_px = stride, int(scan["halo_px"])
+        self.align_px, self.halo_px, self._stride = int(scan.get("align_px", stride)), int(scan["halo_px"]), stride
         self._temperature = float(scan["temperature"])
         self.threshold = 1 / (1 + math.exp(-float(scan["threshold"])))
 
@@ -46,7 +46,7 @@ class AoieSegmenter:
             wanted = "[H, W]" if self.channels == 1 else f"[H, W, {self.channels}]"
             raise SegmentError(f"{self.name} takes uint8 {wanted}; received {image.shape} {image.dtype}")
         check_sides(self, image)
-        edge, s = self.halo_px // self.align_px, self.align_px
+        edge, s = self.halo_px // self._stride, self._stride
         odds = self._model.run(image)
         odds = odds[edge : len(odds) - edge, edge : odds.shape[1] - edge]
         rows, columns = odds.shape[:2]

@@ -2,8 +2,8 @@
 
 from torch import nn
 
+from aoienet.models.segment.binary import BinaryUNet
 from aoienet.models.segment.light import LightUNet
-from aoienet.models.segment.subpixel import SubpixelNet
 from aoienet.parts import nearest
 
 NAMES = ("segment_light", "segment_heavy", "segment_binary")
@@ -20,7 +20,7 @@ def create(name: str, in_channels: int = 1) -> nn.Module:
         raise ValueError(f"unknown segmentation network {name!r}; known: {', '.join(NAMES)}{nearest(name, NAMES)}")
     if in_channels != 1:
         raise ValueError(f"segment_binary is grey; received in_channels={in_channels}")
-    return SubpixelNet()
+    return BinaryUNet()
 
 
-__all__ = ["NAMES", "LightUNet", "SubpixelNet", "create"]
+__all__ = ["NAMES", "BinaryUNet", "LightUNet", "create"]
