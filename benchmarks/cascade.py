@@ -315,6 +315,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", default="crack_blocks")
     parser.add_argument("--threshold", type=float, help="of the first stage, in place of that of its file")
+    parser.add_argument("--segmenter", default="light", help="the second stage")
     parser.add_argument("--heavy", type=Path, help="a trained heavy network")
     parser.add_argument("--surfaces", action="store_true")
     parser.add_argument("--megapixels", type=float, default=100)
@@ -324,7 +325,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    stages = open_stages(Request(model=args.model, threshold=args.threshold))
+    stages = open_stages(Request(model=args.model, threshold=args.threshold, segmenter=args.segmenter))
     test = [p for p in cracks.load(args.data, train=False).test if p.source in cracks.MASKED]
     result: dict = {
         "first_stage": stages.model,

@@ -14,7 +14,7 @@
 namespace aoie {
 
 constexpr int kMaxOps = 1024, kMaxValues = kMaxOps + 1;
-constexpr int64_t kMaxSide = 65536, kMaxChannels = 4096, kMaxPeak = 64, kMaxTotalStride = 65536;
+constexpr int64_t kMaxSide = 65536, kMaxChannels = 4096, kMaxPeak = 64, kMaxTotalStride = 65536, kMaxAlign = 64;
 
 enum class Op : uint8_t {
 #define AOIE_OP(name) name,

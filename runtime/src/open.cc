@@ -393,11 +393,15 @@ class Opener {
     return true;
   }
 
-  int64_t coarsest() const {  // stride of any map before the pool
-    int64_t stride = 1;
-    for (int i = 0; i < pool_; ++i)
-      stride = std::max(stride, values_[static_cast<size_t>(model_.nodes[static_cast<size_t>(i)].out)].stride);
-    return stride;
+  // Tiles see the maps before the pool as the whole picture does where these begin again at every tile.
+  bool check_align(int64_t align, int64_t step) {
+    int64_t apart = 1;  // the first stride that align is no multiple of
+    for (int i = 0; i < pool_ && align % apart == 0; ++i)
+      apart = values_[static_cast<size_t>(model_.nodes[static_cast<size_t>(i)].out)].stride;
+    return (align % step == 0 && align / step <= kMaxAlign && align % apart == 0) ||
+           refuse("scan: align_px (without it block_stride_px) is 1 to ", kMaxAlign,
+                  " times block_stride_px, and a multiple of the product of strides up to every value before the pool",
+                  kReceived, Sides{align, step, apart});
   }
 
   // A band or tile has the pixels of its blocks and halo_px around them, so no decision may see further.
@@ -418,14 +422,14 @@ class Opener {
            refuse("scan: halo_px is at least what a decision sees around its block, here ", least, kReceived, halo);
   }
 
-  // Maps grow by the same number of positions with every step, so what holds for one and two blocks holds for more.
-  bool check_blocks(int64_t block, int64_t step) {
+  // All maps grow by whole positions with every align, so what holds up to there holds for more.
+  bool check_blocks(int64_t block, int64_t step, int64_t align) {
     Plan plan{values_.data(), nullptr};
     Message message = no_.message();
-    message.before = "scan: a picture of one or two blocks can run: ";
-    for (int64_t blocks = 1; blocks <= 2; ++blocks) {
+    message.before = "scan: a picture of any number of blocks can run: ";
+    for (int64_t blocks = 1; blocks <= align / step + 1; ++blocks) {
       const int64_t side = block + (blocks - 1) * step;
-      if (side > kMaxSide) break;  // no picture and no band has two
+      if (side > kMaxSide) break;  // no picture and no band has as many
       if (infer_shapes(model_, side, side, &plan, message) != AOIE_OK) return no_.fail(AOIE_BAD_FILE);
       const Value& result = values_[static_cast<size_t>(model_.nodes.back().out)];
       if (result.h != blocks || result.w != blocks)
@@ -459,11 +463,7 @@ class Opener {
     align = step;
     if (scan.find("align_px").kind != Json::kAbsent && !keys_.integer(scan, "align_px", 1, kMaxSide, where, &align))
       return false;
-    if (align % step != 0 || align % coarsest() != 0)
-      return refuse(
-          "scan: align_px (without it block_stride_px) is a multiple of block_stride_px and of the largest product of "
-          "strides before the pool, ",
-          coarsest(), kReceived, Sides{align, step});
+    if (!check_align(align, step)) return false;
     if (halo % align != 0)
       return refuse("scan: halo_px is a multiple of align_px, and of block_stride_px", kReceived, Sides{halo, align});
     if (extent_ != block / stride || step_ != step / stride)
@@ -472,11 +472,12 @@ class Opener {
           "pool.stride, then every peak) times total_stride",
           kReceived, Sides{extent_, step_});
     if (stride_ != stride)
-      return refuse("scan: total_stride is the product of the strides before the pool, ", stride_, kReceived, stride);
+      return refuse("scan: total_stride is the product of the strides up to what the pool reads, ", stride_, kReceived,
+                    stride);
     if (!check_halo(halo, align, stride)) return false;
     if (model_.height < block || model_.width < block)
       return refuse("scan: 'input' holds at least one block", kReceived, block);
-    if (!check_blocks(block, step)) return false;
+    if (!check_blocks(block, step, align)) return false;
     model_.block_px = block;
     model_.block_stride_px = step;
     model_.halo_px = halo;

@@ -2,6 +2,7 @@
 
 import json
 import resource
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,13 @@ from typer.testing import CliRunner
 torch = pytest.importorskip("torch")
 
 from aoienet.cli import app, verify  # noqa: E402
+from aoienet.deploy import segment  # noqa: E402
 from aoienet.engine import Model  # noqa: E402
 from aoienet.familiar import FEATURES  # noqa: E402
+from aoienet.models import specs  # noqa: E402
+from aoienet.models.blocks.hourglass import Hourglass  # noqa: E402
+from aoienet.models.blocks.unit import Unit, residual  # noqa: E402
+from aoienet.models.spec import Conv, Stem  # noqa: E402
 from aoienet.train import networks, recipes, runs  # noqa: E402
 
 RESULT = {
@@ -63,20 +69,24 @@ RESULT = {
     },
 }
 
+RESULT["at_threshold"] = {k: RESULT[k] for k in ("per_class", "classes")}
 
-@pytest.fixture
-def run_folder(tmp_path):
-    recipe = recipes.get("blocks")
+
+def untrained(folder, recipe, result):
     torch.manual_seed(0)
     net = networks.build(recipe)
     with torch.no_grad():
         net.train()(torch.randint(-127, 128, (2, 1, 128, 128)).float())
-    folder = tmp_path / "run"
     folder.mkdir()
     document = {"recipe": recipes.recipe_dict(recipe), "state": net.state_dict(), "epoch": 1}
     runs.save_checkpoint(folder, document | {"random": runs.random_states(), "history": []})
-    runs.write_json(folder / "result.json", RESULT | {"at_threshold": {k: RESULT[k] for k in ("per_class", "classes")}})
+    runs.write_json(folder / "result.json", result)
     return folder
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+    return untrained(tmp_path / "run", recipes.get("blocks"), RESULT)
 
 
 def call(*words):
@@ -106,6 +116,34 @@ def test_pack_writes_file_and_card_and_verify_finds_no_differing_bit(run_folder,
     assert answer.exit_code == 0, answer.output
     document = json.loads(answer.stdout)
     assert document["passed"] and document["blocks"] >= 100 and document["bits"] > 1_000_000
+
+
+def test_a_scanner_with_levels_says_where_tiles_begin(tmp_path, monkeypatch):
+    level = ()
+    for width in (128, 64, 32):  # strides 64, 32, 16
+        level = (Hourglass((Unit(2 * width, stride=2), *level, Unit(width, join="none"))),)
+    scan = specs()["aoienet_scan"]
+    levels = replace(scan, stem=Stem("conv", (Conv(16, 7, 4),)), body=(*residual(((16, 1, 1), (32, 1, 2))), *level))
+    assert (levels.total_stride, levels.level_stride) == (8, 64)
+    monkeypatch.setattr(networks, "spec", lambda recipe: levels)
+    run = untrained(tmp_path / "run", recipes.get("blocks"), RESULT)
+    answer = call("pack", run, "-o", tmp_path / "m.aoie")
+    assert answer.exit_code == 0, answer.output
+    scan = Model.open(tmp_path / "m.aoie").scan
+    assert (scan["align_px"], scan["block_stride_px"]) == (64, 32) and scan["halo_px"] % 64 == 0
+
+
+def test_verify_takes_a_binary_segmentation_run_and_refuses_a_float_one(tmp_path):
+    for name, code, answered in (
+        ("segment_binary", 0, "no bit differs"),
+        ("segment", 1, "segment_light, which is float32"),
+    ):
+        run = untrained(tmp_path / name, recipes.get(name), {})
+        if name == "segment_binary":
+            net, info = runs.load_run(run)
+            segment.pack(net, tmp_path / "m.aoie", "m", 0.5, info["transform"])
+        answer = call("verify", tmp_path / "m.aoie", run, "--blocks", 1, "--full", 1)
+        assert answer.exit_code == code and answered in answer.output, answer.output
 
 
 def test_verify_without_a_number_compares_as_many_blocks_as_its_help_says(run_folder, tmp_path, monkeypatch):

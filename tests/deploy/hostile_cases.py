@@ -239,7 +239,11 @@ def _header_cases() -> Iterator[Case]:
         ("scan.halo_px", -32, "'halo_px'"),
         ("scan.align_px", 0, "'align_px'"),
         ("scan.align_px", "32", "'align_px'"),
-        ("scan.align_px", 48, "align_px (without it block_stride_px) is a multiple of block_stride_px"),
+        ("scan.align_px", 64.0, "'align_px'"),
+        ("scan.align_px", True, "'align_px'"),
+        ("scan.align_px", None, "'align_px'"),
+        ("scan.align_px", 48, "1 to 64 times block_stride_px"),
+        ("scan.align_px", 2080, "1 to 64 times block_stride_px"),
         ("scan.align_px", 128, "halo_px is a multiple"),
         ("scan.total_stride", 0, "'total_stride'"),
         ("scan.defect", 2, "'defect'"),
@@ -463,13 +467,15 @@ def _upadd2_cases() -> Iterator[Case]:
     header, tensors = picture_model()
     before, last = header["graph"][:2], header["graph"][2:]
     half = {"op": "subsample2", "in": [2], "out": 11}
+    narrow = {"op": "channels", "in": [11], "out": 13, "from": 0, "to": 1, "before": 0, "after": 0}
     for name, inputs, words in (
         ("of_one_size", [2, 2], "half its size"),
         ("the_wrong_way", [11, 2], "half its size"),
         ("of_planes", [1, 11], "type f32"),
+        ("of_other_channels", [2, 13], "half its size"),
         ("of_one", [2], "'in'"),
     ):
-        added = [half, {"op": "upadd2", "in": inputs, "out": 12}]
+        added = [half, narrow, {"op": "upadd2", "in": inputs, "out": 12}]
         yield f"upadd2_{name}", forge(*layout({**header, "graph": [*before, *added, *last]}, tensors)), words
 
 
@@ -490,7 +496,7 @@ def _scan_cases() -> Iterator[Case]:
     yield "scan_with_two_pools", extended({"op": "pool", "in": [11], "window": 8, "stride": 4}), "block alone"
 
     halves = [{"op": "avgpool2", "in": [x]} for x in (11, 14, 15)]
-    yield "scan_of_a_level_coarser_than_its_steps", extended(*halves), "largest product of strides before the pool, 64"
+    yield "scan_of_a_level_coarser_than_its_steps", extended(*halves), "strides up to every value before the pool"
 
     header, tensors = scan_model()
     peak = {"op": "peak", "in": [12], "out": 14, "window": 1, "stride": 2}
@@ -512,6 +518,37 @@ def _scan_cases() -> Iterator[Case]:
         header["scan"] |= {"block_px": 4, "block_stride_px": 2, "halo_px": 4, "total_stride": 2}
         return forge(*layout(header, tensors))
 
+    def levels(coarse: dict[str, Any], *then: dict[str, Any], scan: dict[str, int]) -> bytes:
+        """A decision per position behind a level of half the size; the values are a pixel, its half, `coarse` and `then`."""
+        header, tensors = scan_model()
+        tensors = {name: tensors[name] for name in ("stem.scale", "stem.bias", "fc.bias")}
+        tensors |= {"stem.weight": np.ones((8, 1, 1, 1), np.int16), "fc.weight": np.ones((2, 8), np.float32)}
+        tensors |= {"each.weight": np.ones((8, 4, 4, 1), np.float32), "each.bias": np.ones(8, np.float32)}
+        tensors |= {"third.weight": np.ones((8, 3, 3, 1), np.float32)}
+        header["input"] |= {"height": 6, "width": 6, "transform": {"kind": "center"}}
+        graph = [
+            header["graph"][0] | {"k": 1, "s": 1, "p": 0},
+            {"op": "avgpool2", "in": [1]},
+            coarse | {"groups": 8, "bias": "each.bias"} if coarse["op"] == "conv_f32" else coarse,
+            *(entry | ({"groups": 8, "bias": "each.bias"} if entry["op"] == "conv_f32" else {}) for entry in then),
+            {"op": "pool", "in": [3 + len(then)], "window": 1, "stride": 1},
+            header["graph"][-1] | {"in": [4 + len(then)]},
+        ]
+        header["graph"] = [entry | {"out": index + 1} for index, entry in enumerate(graph)]
+        header["scan"] |= scan
+        return forge(*layout(header, tensors))
+
+    third = {"op": "conv_f32", "in": [3], "k": 3, "s": 3, "p": 0, "weight": "third.weight"}
+    scan = {"block_px": 3, "block_stride_px": 3, "halo_px": 3, "total_stride": 3}
+    yield (
+        "scan_of_a_level_whose_stride_does_not_divide_its_steps",
+        levels({"op": "upadd2", "in": [1, 2]}, third, scan=scan),
+        "strides up to every value",
+    )
+    quarter = {"op": "conv_f32", "in": [2], "k": 4, "s": 2, "p": 2, "weight": "each.weight"}
+    ups = ({"op": "upadd2", "in": [2, 3]}, {"op": "upadd2", "in": [1, 4]})
+    scan = {"block_px": 1, "block_stride_px": 1, "align_px": 4, "halo_px": 8, "total_stride": 1}
+    yield "scan_of_levels_that_fit_at_some_sizes", levels(quarter, *ups, scan=scan), "any number of blocks can run"
     yield "scan_of_a_block_smaller_than_a_kernel", stem(5, 0), "can run: op 0 (conv_int)"
     yield "scan_of_a_block_without_a_decision", stem(3, 0), "can run: op 1 (pool)"
     yield "scan_of_a_block_with_four_decisions", stem(2, 1), "(2, 2) decisions of (4, 4)"

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from aoienet.cli import app
+from aoienet.cli.cost import measure
 from aoienet.deploy.cost import add_packed_size, cost_of
 from aoienet.models import create_model
 
@@ -20,6 +21,13 @@ def test_rows_add_up_to_the_totals():
     assert cost.binary_macs_planes == 2 * cost.binary_macs
     assert cost.ops == cost.binary_macs_planes / 64 + cost.float_macs
     assert cost.binary_weights + cost.int8_weights + cost.float_weights == cost.parameters
+
+
+def test_rows_of_a_u_net_are_those_of_its_innermost_units():
+    cost = measure("segment_binary")
+    assert cost.binary_macs == 1_509_949_440  # 23,040 per pixel of 256 x 256, by hand
+    rows = [layer for layer in cost.layers if layer.name == "units.2.units.2.units.1"]
+    assert rows and {layer.output for layer in rows} == {(256, 16, 16)}
 
 
 def test_another_input_size_scales_the_work_and_not_the_weights():

@@ -168,3 +168,4 @@ def test_halo_covers_convolutions_and_contrast_window(random_net):
     net = random_net("aoienet_scan", input_hw=(96, 96))
     assert net.spec.radius_px == 31
     assert export.halo_px(net, 65, 32) == 64
+    assert (export.halo_px(net, 65, 32, 96), export.halo_px(net, 65, 64, 96)) == (96, 128)

@@ -55,6 +55,7 @@ def test_tiles_begin_where_the_coarsest_level_does(tile_hw):
     for t in tiles(grid, levels, tile_hw):
         assert t.y0 % 128 == 0 and t.x0 % 128 == 0
         assert (t.y0 + 32 * t.skip_rows, t.x0 + 32 * t.skip_cols) == (32 * t.row0, 32 * t.col0)
+        assert t.y1 - t.y0 <= 64 + 32 * (t.row1 - t.row0 - 1) + levels.beside_px
         assert t.skip_rows * 32 >= min(128, t.row0 * 32) and t.skip_cols * 32 >= min(128, t.col0 * 32)
 
 

@@ -109,7 +109,7 @@ def _of_picture(picture: Picture, stages: Stages, speed: Speed | None) -> dict[s
     grid = block_grid(picture.height, picture.width, stages.geometry)
     with stages.open_source(picture.path) as source:
         held, told = source.held_bytes, 1 if source.outside else 0  # a byte per pixel beside those of the band
-    tile_hw = [side + 2 * stages.geometry.halo_px for side in DEFAULT_TILE_HW]
+    tile_hw = [side + stages.geometry.beside_px for side in DEFAULT_TILE_HW]
     workspace = getattr(stages.run, "__self__", None)
     tile = 0 if workspace is None else int(workspace.workspace_bytes(*tile_hw))
     band = 2 * min(BAND_BYTES, picture.width * tile_hw[0] * (stages.channels + told))

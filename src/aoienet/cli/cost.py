@@ -19,7 +19,9 @@ def register(app: typer.Typer) -> None:
 
 
 def cost(
-    name: Annotated[str, typer.Argument(help="A network of the zoo (aoienet models --cost lists them).")],
+    name: Annotated[
+        str, typer.Argument(help="A network of the zoo (aoienet models --cost lists them), or segment_binary.")
+    ],
     size: Annotated[str, typer.Option("--input", help="CxHxW, such as 3x224x224; else the network's own.")] = "",
     layers: Annotated[bool, typer.Option(help="One row per layer besides the totals.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
@@ -59,11 +61,17 @@ def measure(name: str, chw: tuple[int, int, int] | None = None) -> Cost:
     """The counts of a network of the zoo with its packed size. Needs PyTorch."""
     try:
         from aoienet.deploy.cost import add_packed_size, cost_of
-        from aoienet.models import create_model
+        from aoienet.models import create_model, segment
+        from aoienet.models.segment.binary import NAME as BINARY
     except ModuleNotFoundError as error:
         _common.needs_training_side("the zoo", error)
-    net = create_model(name) if chw is None else create_model(name, in_channels=chw[0], input_hw=chw[1:])
-    return add_packed_size(cost_of(net), net)
+    net: Any
+    if name == BINARY:
+        net = segment.create(name, 1 if chw is None else chw[0])
+        net = net.binary
+    else:
+        net = create_model(name) if chw is None else create_model(name, in_channels=chw[0], input_hw=chw[1:])
+    return add_packed_size(cost_of(net, chw), net)
 
 
 def totals(c: Cost) -> list[tuple[str, str]]:

@@ -211,7 +211,7 @@ def _tile_hw(scan: dict[str, Any]) -> tuple[int, int]:
 
     geometry = Geometry.from_header(scan)
     steps = (tile_blocks(side, geometry) - 1 for side in DEFAULT_TILE_HW)
-    tall, wide = (geometry.block_px + n * geometry.stride_px + 2 * geometry.halo_px for n in steps)
+    tall, wide = (geometry.block_px + n * geometry.stride_px + geometry.beside_px for n in steps)
     return tall, wide
 
 

@@ -35,13 +35,18 @@ def verify(
 
     try:
         from aoienet.deploy import pictures, verify
+        from aoienet.models.net import BinaryNet
         from aoienet.train import load_run
     except ModuleNotFoundError as error:
         needs_training_side("verify", error)
     packed = open_model(model)
     try:
-        net, _ = load_run(run)
+        net, info = load_run(run)
         net = getattr(net, "binary", net)  # of a segmentation network: what the file holds
+        if not isinstance(net, BinaryNet):
+            raise ValueError(
+                f"verify compares packed binary networks; received {run}, a run of {info['model_name']}, which is float32"
+            )
         wanted = blocks or (BLOCKS if packed.scan else PICTURES)
         source = pictures.pictures(packed.header, wanted, images)
         with progress_bar(False) as bar:

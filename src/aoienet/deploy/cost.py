@@ -155,8 +155,10 @@ class _Counter:
             self.cost.thop += elements
 
     def count(self, name: str, shape: tuple[int, ...], operations: int) -> None:
-        """Elementwise operations, summed up in the row of their block."""
-        block = ".".join(name.split(".")[:2])
+        """Elementwise operations, summed up in the row of their block, the innermost one."""
+        words = name.split(".")
+        inner = max((i for i, word in enumerate(words) if word == "units"), default=0)
+        block = ".".join(words[: inner + 2])
         last = self.cost.layers[-1] if self.cost.layers else None
         if last is None or last.kind != "elementwise" or last.name != block:
             self.cost.layers.append(LayerCost(block, "elementwise", shape))

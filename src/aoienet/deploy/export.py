@@ -431,9 +431,9 @@ def header_of(net: BinaryNet, g: GraphWriter, name: str, classes: list[str], tra
     return header if scan is None else header | {"scan": scan}
 
 
-def halo_px(net: BinaryNet, window_px: int, align_px: int) -> int:
-    """Receptive radius and half of the contrast window, rounded up to whole steps of tiles."""
-    reach = net.spec.radius_px + window_px // 2
+def halo_px(net: BinaryNet, window_px: int, align_px: int, least_px: int = 0) -> int:
+    """Receptive radius and half of the contrast window, at least `least_px`, rounded up to whole steps of tiles."""
+    reach = max(net.spec.radius_px + window_px // 2, least_px)
     return -(-reach // align_px) * align_px
 
 
@@ -444,7 +444,8 @@ def pack(net: BinaryNet, info: dict[str, Any], name: str) -> tuple[dict[str, Any
     meta = {"network": info["model_name"], "recipe": info["recipe"], "result": result}
     meta |= {name: result.pop(name) for name in ("certificate", "familiar") if name in result}
     if scan is not None:
-        halo = halo_px(net, info["transform"]["window_px"], scan.get("align_px", scan["block_stride_px"]))
         # a tile must hold what the statistics of a block are taken from, even where the network sees less
-        scan = scan | {"halo_px": max(halo, meta.get("familiar", {}).get("around_px", 0))}
+        around_px = meta.get("familiar", {}).get("around_px", 0)
+        align_px = scan.get("align_px", scan["block_stride_px"])
+        scan = scan | {"halo_px": halo_px(net, info["transform"]["window_px"], align_px, around_px)}
     return header_of(net, g, name, info["classes"], info["transform"], scan, meta, info.get("resize_px")), g.tensors

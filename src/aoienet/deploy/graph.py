@@ -1,6 +1,6 @@
 """What a header of docs/format.md may say: input, graph, scan. Every rule refuses with its name and the received value.
 
-The graph is walked at the size of `input`, and at that of one and two blocks of a scanner; what each op takes and gives
+The graph is walked at the size of `input`, and at that of one block of a scanner, of two and so on up to `align_px` more; what each op takes and gives
 stands in `deploy/graph_ops.py`.
 """
 
@@ -21,6 +21,7 @@ __all__ = ["FormatError", "check_header", "check_tensor_values", "refuse"]
 
 MAX_OPS = 1_024
 MAX_CLASSES = 4_096
+MAX_ALIGN = 64
 
 
 # Pixels of the picture that a position of a value sees beyond its own: above, left, below, right.
@@ -29,14 +30,14 @@ Reach = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Grid:
-    """Extent and step of a decision in positions of the map before the pool, that map's stride in pixels, its reach; the largest stride
-    of any map."""
+    """Extent and step of a decision in positions of the map before the pool, that map's stride in pixels, its reach; the strides of
+    all maps up to there."""
 
     extent: int
     step: int
     stride: int
     reach: Reach = (0, 0, 0, 0)
-    coarsest: int = 1
+    strides: tuple[int, ...] = ()
 
 
 def check_header(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
@@ -125,8 +126,8 @@ def _walk(
         if result.planes > max(planes, 1):
             refuse(f"{op.where}: planes are at most those of the header ({planes})", result.planes)
         if entry["op"] == "pool":
-            coarsest = max(value.stride for value in values.values())
-            grid = Grid(entry["window"], entry.get("stride", 0), inputs[0].stride, reach[entry["in"][0]], coarsest)
+            strides = tuple(value.stride for value in values.values())
+            grid = Grid(entry["window"], entry.get("stride", 0), inputs[0].stride, reach[entry["in"][0]], strides)
         if entry["op"] == "peak":
             extent, step = grid.extent + (entry["window"] - 1) * grid.step, grid.step * entry["stride"]
             grid = replace(grid, extent=extent, step=step)
@@ -201,11 +202,12 @@ def _check_scan(scan: Any, classes: int, image: Value, grid: Grid, fixed: bool) 
     if block_px % stride or step_px % stride:
         refuse("scan: block_px and block_stride_px are multiples of total_stride", (block_px, step_px, stride))
     align_px = integer(scan, "align_px", 1, MAX_SIDE, "scan") if "align_px" in scan else step_px
-    if align_px % step_px or align_px % grid.coarsest:
+    apart = next((stride for stride in grid.strides if align_px % stride), 1)
+    if align_px % step_px or align_px > MAX_ALIGN * step_px or apart > 1:
         refuse(
-            "scan: align_px (without it block_stride_px) is a multiple of block_stride_px and of the largest product of strides before "
-            f"the pool, {grid.coarsest}",
-            (align_px, step_px),
+            f"scan: align_px (without it block_stride_px) is 1 to {MAX_ALIGN} times block_stride_px, and a multiple of the product of "
+            "strides up to every value before the pool",
+            (align_px, step_px, apart),
         )
     if halo_px % align_px:
         refuse("scan: halo_px is a multiple of align_px, and of block_stride_px", (halo_px, align_px))
@@ -215,7 +217,10 @@ def _check_scan(scan: Any, classes: int, image: Value, grid: Grid, fixed: bool) 
             (grid.extent, grid.step),
         )
     if grid.stride != stride:
-        refuse("scan: total_stride is the product of the strides before the pool", f"{stride}, product {grid.stride}")
+        refuse(
+            "scan: total_stride is the product of the strides up to what the pool reads",
+            f"{stride}, product {grid.stride}",
+        )
     *before, below, right = grid.reach
     sees_px = max(*before, max(below, right) - (stride - 1))
     if halo_px < sees_px:
@@ -226,16 +231,17 @@ def _check_scan(scan: Any, classes: int, image: Value, grid: Grid, fixed: bool) 
 
 
 def _check_blocks(scan: Mapping[str, Any], image: Value, walk: Callable[[Value], tuple[Value, Grid]]) -> None:
-    """Refuse a graph that gives other decisions than the blocks; maps grow by the same number of positions with every
-    step, so what holds for one and two blocks holds for more."""
-    for blocks in (1, 2):
-        side = scan["block_px"] + (blocks - 1) * scan["block_stride_px"]
-        if side > MAX_SIDE:  # no picture and no band has two
+    """Refuse a graph that gives other decisions than the blocks; all maps grow by whole positions with every align_px, so
+    what holds up to there holds for more."""
+    step_px = scan["block_stride_px"]
+    for blocks in range(1, scan.get("align_px", step_px) // step_px + 2):
+        side = scan["block_px"] + (blocks - 1) * step_px
+        if side > MAX_SIDE:  # no picture and no band has as many
             break
         try:
             result, _ = walk(replace(image, height=side, width=side))
         except FormatError as error:
-            raise FormatError(f"scan: a picture of one or two blocks can run: {error}") from None
+            raise FormatError(f"scan: a picture of any number of blocks can run: {error}") from None
         if result.hw != (blocks, blocks):
             rule = "scan: a picture of one block gives one decision, and block_stride_px more give one more"
             refuse(rule, f"{result.hw} decisions of {(side, side)} pixels", "Take odd kernels with p = k // 2.")

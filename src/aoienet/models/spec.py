@@ -1,7 +1,7 @@
 """A network as data: frozen dataclasses that the builder (models/net.py) reads."""
 
 from dataclasses import dataclass
-from math import prod
+from math import lcm, prod
 from typing import Literal, Protocol
 
 from torch import nn
@@ -34,6 +34,16 @@ def after(hw: tuple[int, int], geometry: tuple[tuple[int, int], ...]) -> tuple[i
 def step(geometry: tuple[tuple[int, int], ...]) -> int:
     """Stride of (kernel, stride) one after another."""
     return prod(stride for _, stride in geometry)
+
+
+def level_stride(stride: int, blocks: tuple[Block, ...]) -> int:
+    """The least common multiple of the strides of all maps of blocks whose input has that stride."""
+    found = stride
+    for block in blocks:
+        found = lcm(found, level_stride(stride, getattr(block, "blocks", ())))
+        stride *= step(block.geometry)
+        found = lcm(found, stride)
+    return found
 
 
 def reach(geometry: tuple[tuple[int, int], ...]) -> int:
@@ -140,6 +150,11 @@ class NetSpec:
     @property
     def total_stride(self) -> int:
         return step(self.geometry)
+
+    @property
+    def level_stride(self) -> int:
+        """What the places of tiles must be multiples of: the stride of the coarsest level, where a level lies below the last map."""
+        return level_stride(step(self.stem.geometry), self.body)
 
     @property
     def radius_px(self) -> int:

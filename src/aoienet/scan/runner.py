@@ -242,5 +242,5 @@ class _Bands:
 
 
 def _band_height(grid: Grid, geometry: Geometry, channels: int, wanted_px: int) -> int:
-    rows = BAND_BYTES // (grid.padded_width * channels) - 2 * geometry.halo_px
+    rows = BAND_BYTES // (grid.padded_width * channels) - geometry.beside_px
     return max(geometry.block_px, min(wanted_px, rows))

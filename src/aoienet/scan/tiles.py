@@ -45,6 +45,11 @@ class Geometry:
                 f"{self.block_px}, {self.stride_px}, total_stride={self.total_stride}."
             )
 
+    @property
+    def beside_px(self) -> int:
+        """The most pixels that a tile holds along an axis besides those of its blocks."""
+        return 2 * self.halo_px + self.align_px - self.stride_px
+
     @classmethod
     def from_header(cls, scan: Mapping) -> Geometry:
         """The geometry of an .aoie file's `scan` entry."""

@@ -39,8 +39,10 @@ def spec(recipe: Recipe) -> NetSpec:
 
 
 def block_with(block: Block, method: Cell | None, given: dict[str, Any]) -> Block:
-    """A block that has a cell of its own gets the changes too. Raises ValueError where it cannot."""
+    """A block that has a cell of its own gets the changes too, and so do blocks inside of it. Raises ValueError where it cannot."""
     own: Any = block
+    if hasattr(own, "blocks"):
+        own = block = replace(own, blocks=tuple(block_with(inner, method, given) for inner in own.blocks))
     if getattr(own, "cell", None) is None or not (method or given):
         return block
     if not isinstance(own.cell, Cell) or "cell" not in {f.name for f in fields(own)}:

@@ -231,9 +231,12 @@ def load_run(run: str | Path) -> tuple[torch.nn.Module, dict]:
     result = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     scan = None
     if recipe.blocks.px:
+        step_px = recipe.blocks.stride_px
+        align_px = math.lcm(step_px, net.spec.level_stride)
         scan = {
             "block_px": recipe.blocks.px,
-            "block_stride_px": recipe.blocks.stride_px,
+            "block_stride_px": step_px,
+            **({"align_px": align_px} if align_px > step_px else {}),
             "total_stride": net.spec.total_stride,
             "defect": 1,
             "threshold": result.get("threshold", 0.0),

@@ -2,11 +2,11 @@
 
 from torch import nn
 
-from aoienet.models.segment.binary import BinaryUNet
+from aoienet.models.segment.binary import NAME, BinaryUNet
 from aoienet.models.segment.light import LightUNet
 from aoienet.parts import nearest
 
-NAMES = ("segment_light", "segment_heavy", "segment_binary")
+NAMES = ("segment_light", "segment_heavy", NAME)
 HEAVY_WIDTHS = (32, 96, 192, 384, 640)  # four times the channels of light
 
 
@@ -16,10 +16,10 @@ def create(name: str, in_channels: int = 1) -> nn.Module:
         return LightUNet(in_channels)
     if name == "segment_heavy":
         return LightUNet(in_channels, HEAVY_WIDTHS)
-    if name != "segment_binary":
+    if name != NAME:
         raise ValueError(f"unknown segmentation network {name!r}; known: {', '.join(NAMES)}{nearest(name, NAMES)}")
     if in_channels != 1:
-        raise ValueError(f"segment_binary is grey; received in_channels={in_channels}")
+        raise ValueError(f"{NAME} is grey; received in_channels={in_channels}")
     return BinaryUNet()
 
 

@@ -17,11 +17,11 @@ from aoienet.models.net import BinaryNet
 from aoienet.models.spec import Conv, Head, NetSpec, Stem
 from aoienet.models.zoo.aoienet import CELL
 
+NAME = "segment_binary"
 STRIDE = 4  # of the finest level
-LEVELS = 3  # each at half the size of the one before
 DEEPEST = Hourglass((Unit(256, 3, 2), Unit(256), Unit(256), Unit(128, join="none")))
 SPEC = NetSpec(
-    name="segment_binary",
+    name=NAME,
     stem=Stem("conv", (Conv(64, 7, STRIDE),), act="maxout"),
     body=(
         *(Unit(64), Unit(64)),
@@ -50,7 +50,7 @@ class BinaryUNet(nn.Module):
     @property
     def align_px(self) -> int:
         """Sides and places of tiles are multiples of this: the stride of the coarsest level."""
-        return STRIDE << (LEVELS - 1)
+        return SPEC.level_stride
 
     @property
     def halo_px(self) -> int:
