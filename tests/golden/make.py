@@ -16,6 +16,7 @@ import torch
 
 from aoienet.deploy import export, format, pictures, simulate, verify
 from aoienet.models import specs
+from aoienet.models.blocks.hourglass import Hourglass
 from aoienet.models.blocks.unit import Unit
 from aoienet.models.net import BinaryNet
 from aoienet.models.spec import Conv, Head, Stem
@@ -39,6 +40,17 @@ SMALL = {
         body=(Unit(16), Unit(32, 3, 2, cell=RPRELU), Unit(64, 3, 2)),
         input_hw=(17, 13),
     ),
+    "levels": replace(
+        specs()["aoienet_scan"],
+        stem=Stem("conv", (Conv(20, 7, 4),), act="maxout"),
+        body=(
+            Hourglass((Unit(40, 3, 2), Hourglass((Unit(40, 3, 2), Unit(40, join="none"))), Unit(20, 1, join="none"))),
+            Unit(20),
+        ),
+        head=Head(window=1),
+        input_hw=(60, 76),
+        num_classes=4,
+    ),
     "resnet": replace(
         specs()["aoienet_resnet18"],
         stem=Stem("conv", (Conv(20, 7, 2),), act="maxout", maxpool=True),
@@ -47,7 +59,8 @@ SMALL = {
         input_hw=(41, 38),
     ),
 }
-TRANSFORMS = {"scan": CONTRAST, "thermometer": {"kind": "raw"}, "resnet": {"kind": "center"}}
+TRANSFORMS = {"scan": CONTRAST, "levels": CONTRAST, "thermometer": {"kind": "raw"}, "resnet": {"kind": "center"}}
+SCANS = {"scan": SCAN, "levels": SCAN | {"block_px": 4, "block_stride_px": 4, "align_px": 16, "total_stride": 4}}
 
 
 def network(name: str) -> BinaryNet:
@@ -70,7 +83,7 @@ def make(name: str) -> None:
     info = {
         "classes": [f"class_{i}" for i in range(net.spec.num_classes)],
         "transform": TRANSFORMS[name],
-        "scan": SCAN if net.spec.head.window else None,
+        "scan": SCANS.get(name),
         "model_name": f"golden_{name}",
         "recipe": {},
         "result": {},

@@ -22,7 +22,7 @@ def golden(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_there_are_golden_files():
-    assert len(NAMES) == 3
+    assert len(NAMES) == 4
 
 
 @pytest.mark.parametrize("name", NAMES)
