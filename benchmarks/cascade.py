@@ -34,6 +34,7 @@ from aoienet.scan.quality import Quality
 from aoienet.scan.runner import Strip
 from aoienet.scan.sources import Source
 from aoienet.segment import Segmenter, load, picture
+from aoienet.weights import DEFAULT_SEGMENTER
 from segment import WORST, on_cracks, panel
 
 PATCH_PX, STEP_PX = 128, 96  # of the ground's parts
@@ -315,7 +316,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", default="crack_blocks")
     parser.add_argument("--threshold", type=float, help="of the first stage, in place of that of its file")
-    parser.add_argument("--segmenter", default="light", help="the second stage")
+    parser.add_argument("--segmenter", default=DEFAULT_SEGMENTER, help="the second stage")
     parser.add_argument("--heavy", type=Path, help="a trained heavy network")
     parser.add_argument("--surfaces", action="store_true")
     parser.add_argument("--megapixels", type=float, default=100)

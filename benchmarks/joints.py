@@ -31,6 +31,7 @@ from aoienet.report.records import Scale, place_of
 from aoienet.report.truth import lines_of, score_against_truth
 from aoienet.scan.cascade import Looker, units_of
 from aoienet.segment import load, picture
+from aoienet.weights import DEFAULT_SEGMENTER
 
 SCALES = (1, 2, 4)
 SIDE_PX = 4096
@@ -66,7 +67,7 @@ def told(masks: list[np.ndarray], names: list[str], scale: int) -> dict:
 
 
 def real(data: Path, part: str) -> dict:
-    segmenter = load("light")
+    segmenter = load(DEFAULT_SEGMENTER)
     parts = cracks.load(data, train=part == "train", channels=segmenter.channels)
     pictures: tuple[Picture, ...] = (*parts.train, *parts.val) if part == "train" else parts.test
     out: dict = {"part": part, "least_px": joint.LEAST_PX}
@@ -86,7 +87,7 @@ def real(data: Path, part: str) -> dict:
 
 def surfaces(count: int, seed: int) -> dict:
     """How many drawn joints are recognised, and how well cracks are measured beside them."""
-    _, stages = _cascade.opened(_cascade.Request(model="crack_blocks", segmenter="light"))
+    _, stages = _cascade.opened(_cascade.Request(model="crack_blocks"))
     out: dict = {"megapixels": SIDE_PX**2 / 1e6, "least_px": joint.LEAST_PX, "seeds": {}}
     for one in range(seed, seed + count):
         made = synth.surface(SIDE_PX, SIDE_PX, one)

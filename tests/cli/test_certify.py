@@ -58,23 +58,23 @@ def test_the_file_and_its_card_say_what_the_threshold_misses(block_set, tmp_path
     assert (found["photographs"], found["cracks"], found["cracks_missed"]) == (2, 3, 1)
     assert found["photographs_without_any_crack_found"] == 1
     followed = found["followed"]
-    assert (followed["second_stage"], followed["cracks"], followed["cracks_missed"]) == ("light", 3, 1)
+    assert (followed["second_stage"], followed["cracks"], followed["cracks_missed"]) == ("binary", 3, 1)
     (old, old_tensors), (new, new_tensors) = aoie.read(path), aoie.read(tmp_path / "mine.aoie")
     assert found["threshold"] == old["scan"]["threshold"] == new["scan"]["threshold"]
     assert all(np.array_equal(old_tensors[name], new_tensors[name]) for name in old_tensors | new_tensors)
     text = (tmp_path / "mine.md").read_text()
     assert Model.open(tmp_path / "mine.aoie").sha256 in text and "2 of 3" in text and "a crack missed: 1 of 2" in text
-    assert text.count("Certificate of the threshold") == 1 and "second stage `light`" in text
+    assert text.count("Certificate of the threshold") == 1 and "second stage `binary`" in text
 
 
 def test_a_report_quotes_the_count_of_the_second_stage_that_scanned(block_set, tmp_path):
-    for segmenter, quoted in (("light", True), ("none", False)):
+    for segmenter, quoted in (("binary", True), ("none", False)):
         mine = tmp_path / f"{segmenter}.aoie"
         assert call("certify", "crack_blocks", "--data", block_set, "--segmenter", segmenter, "-o", mine).exit_code == 0
         assert ("followed" in Model.open(mine).header["meta"]["certificate"]) == quoted
         assert ("followed" in open_stages(Request(str(mine))).certificate) == quoted
-    mine = str(tmp_path / "light.aoie")
-    for request in (Request(mine, segmenter=None), Request(mine, segmenter="binary")):
+    mine = str(tmp_path / "binary.aoie")
+    for request in (Request(mine, segmenter=None), Request(mine, segmenter="light")):
         certificate = open_stages(request).certificate
         assert certificate["cracks"] == 3 and "followed" not in certificate
         assert "What the first stage may miss" in promise(certificate, 0.0, None)
@@ -187,6 +187,6 @@ def test_shipped_scanning_models_carry_a_certificate_of_their_threshold_and_stat
         header = Model.open(weights.locate(name)).header
         found = header["meta"]["certificate"]
         assert found["threshold"] == header["scan"]["threshold"]
-        assert found["followed"]["sha256"] == load("light").sha256  # with the second stage that ships today
+        assert found["followed"]["sha256"] == load("binary").sha256  # with the second stage that ships today
         known = Familiar.from_meta(header["meta"]["familiar"], 32, header["scan"]["halo_px"])
         assert known.around_px == 64 and header["meta"]["familiar"]["quantile"] == 0.995

@@ -76,6 +76,8 @@ def test_best_threshold_is_the_best_of_all():
     best = masks.best_threshold([truth], [probability])
     f1 = {k / 200: of(truth, probability >= k / 200)["f1"] for k in range(201)}
     assert f1[best] == max(f1.values())
+    least = masks.best_threshold([truth], [probability], 0.02)
+    assert least == min(k for k, value in f1.items() if value >= f1[best] - 0.02) < best
 
 
 def test_bootstrap_draws_whole_photographs():

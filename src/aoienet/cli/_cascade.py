@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aoienet.cli import _common
 from aoienet.extras import install
+from aoienet.weights import DEFAULT_SEGMENTER
 
 if TYPE_CHECKING:
     from aoienet.report.finish import Options
@@ -36,7 +37,7 @@ class Request:
     know what was asked for. Hashes are "" until the models are opened."""
 
     model: str
-    segmenter: str | None = "light"
+    segmenter: str | None = DEFAULT_SEGMENTER
     threshold: float | None = None
     model_sha256: str = ""
     segmenter_sha256: str = ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aoienet.cli import _common
+from aoienet.weights import DEFAULT_SEGMENTER
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,9 +41,9 @@ def certify(
     segmenter: Annotated[
         str,
         typer.Option(
-            help="Second stage that follows cracks: light, binary, an .onnx or .aoie file; none: only the first is certified."
+            help="Second stage that follows cracks: binary, light, an .onnx or .aoie file; none: only the first is certified."
         ),
-    ] = "light",
+    ] = DEFAULT_SEGMENTER,
 ) -> None:
     """Count the cracks that the threshold misses, per photograph, and write the bounds into the file's header.
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from aoienet.cli import _cascade, _common
+from aoienet.weights import DEFAULT_SEGMENTER
 
 HEIGHT_PX, WIDTH_PX = 6144, 8448  # 51.9 megapixels
 
@@ -23,7 +24,9 @@ def register(app: typer.Typer) -> None:
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the surface and the results.")] = Path("aoienet-demo"),
     model: Annotated[str, typer.Option(help="First stage: a shipped model or an .aoie file.")] = "crack_blocks",
-    segmenter: Annotated[str, typer.Option(help="Second stage: light, binary, an .onnx or .aoie file.")] = "light",
+    segmenter: Annotated[
+        str, typer.Option(help="Second stage: binary, light, an .onnx or .aoie file.")
+    ] = DEFAULT_SEGMENTER,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the surface.")] = 1,
     height_px: Annotated[int, typer.Option(min=256, help="Height of the surface.")] = HEIGHT_PX,
     width_px: Annotated[int, typer.Option(min=256, help="Width of the surface.")] = WIDTH_PX,

@@ -14,6 +14,7 @@ import typer
 from aoienet.cli import _cascade, _common
 from aoienet.cli._cascade import Request
 from aoienet.memory import peak_memory_mib
+from aoienet.weights import DEFAULT_SEGMENTER
 
 if TYPE_CHECKING:
     from aoienet.cli._stream import Form
@@ -44,8 +45,8 @@ def scan(
         str, typer.Option(help="First stage: a shipped model or an .aoie file.", rich_help_panel=UNITS)
     ] = "crack_blocks",
     segmenter: Annotated[
-        str, typer.Option(help="Second stage: light, binary, an .onnx or .aoie file.", rich_help_panel=UNITS)
-    ] = "light",
+        str, typer.Option(help="Second stage: binary, light, an .onnx or .aoie file.", rich_help_panel=UNITS)
+    ] = DEFAULT_SEGMENTER,
     first_stage_only: Annotated[
         bool, typer.Option("--first-stage-only", help="Mark suspicions; no masks, no measures.", rich_help_panel=UNITS)
     ] = False,

@@ -122,8 +122,10 @@ def bootstrap(
     return {name: (float(low), float(high)) for name, (low, high) in quantiles.items()}
 
 
-def best_threshold(truth: Sequence[np.ndarray], probability: Sequence[np.ndarray], steps: int = 200) -> float:
-    """The threshold k/steps whose pooled pixel F1 is highest; the least of equals."""
+def best_threshold(
+    truth: Sequence[np.ndarray], probability: Sequence[np.ndarray], within: float = 0.0, steps: int = 200
+) -> float:
+    """The least threshold k/steps whose pooled pixel F1 is the highest, or less by no more than `within`."""
     bins = np.zeros((2, steps + 1), np.int64)
     for t, p in zip(truth, probability, strict=True):
         level = np.floor(np.clip(p, 0, 1) * steps).astype(np.int64)
@@ -131,4 +133,4 @@ def best_threshold(truth: Sequence[np.ndarray], probability: Sequence[np.ndarray
             bins[value] += np.bincount(level[t == value], minlength=steps + 1)
     above = bins[:, ::-1].cumsum(axis=1)[:, ::-1]  # pixels with p >= k / steps
     f1 = 2 * above[1] / np.maximum(1, above.sum(axis=0) + above[1, 0])
-    return float(np.argmax(f1)) / steps
+    return float(np.argmax(f1 >= f1.max() - within)) / steps

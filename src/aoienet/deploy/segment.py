@@ -97,7 +97,10 @@ MEASURES = ("f1", "precision", "recall", "iou", "f1_2px", "cldice", "crack_recal
 
 def card(net: torch.nn.Module, info: dict[str, Any], name: str, content: bytes) -> str:
     """Markdown text on a finished run's file."""
-    result, weights = info["result"], sum(p.numel() for p in net.parameters())
+    result = {"threshold_rule": "the threshold of the best F1 on validation photographs"} | info[
+        "result"
+    ]  # of older runs
+    weights = sum(p.numel() for p in net.parameters())
     what = (
         "float32 U-Net, depthwise separable"
         if isinstance(net, LightUNet)
@@ -113,7 +116,7 @@ def card(net: torch.nn.Module, info: dict[str, Any], name: str, content: bytes) 
         f"- training: {result['epochs_done']} epochs, seed {result['recipe']['seed']}, the last epoch is the result; one run; "
         f"{result['seconds'] / 60:.0f} minutes with {result['environment']['threads']} thread(s)",
         f"- command: `{result['command']}`",
-        f"- a pixel is crack from probability {result['threshold']:.3f} on: the threshold of the best F1 on validation photographs",
+        f"- a pixel is crack from probability {result['threshold']:.3f} on: {result['threshold_rule']}",
         *(
             [
                 f"- wide cracks: the larger of two log-odds counts, of the picture and of the same at half its size less {shift:g}, which was "

@@ -1,6 +1,6 @@
 """The second stage: a probability of crack for every pixel of the areas that the first stage kept. No PyTorch.
 
-segmenter = load("light")
+segmenter = load("binary")
 for (x0, y0, x1, y1), probability in regions(segmenter, source.read, (height, width), kept):
     mask[y0:y1, x0:x1] = probability >= segmenter.threshold
 """

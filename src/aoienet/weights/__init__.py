@@ -6,6 +6,7 @@ import difflib
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+DEFAULT_SEGMENTER = "binary"
 
 
 class UnknownModelError(ValueError):
