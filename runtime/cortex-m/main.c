@@ -5,7 +5,7 @@
 #include "aoienet/aoienet.h"
 #include "board.h"
 
-enum { kModelBytes = 32 * 1024, kWorkspaceBytes = 192 * 1024, kMostLogits = 64, kHeadBytes = 28 };
+enum { kModelBytes = 32 * 1024, kWorkspaceBytes = 192 * 1024, kMostLogits = 256, kHeadBytes = 28 };
 
 extern const unsigned char model_file[], model_file_end[], picture_file[];
 static unsigned char model_memory[kModelBytes] __attribute__((aligned(64)));

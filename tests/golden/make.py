@@ -42,13 +42,13 @@ SMALL = {
     ),
     "levels": replace(
         specs()["aoienet_scan"],
-        stem=Stem("conv", (Conv(20, 7, 4),), act="maxout"),
+        stem=Stem("conv", (Conv(12, 7, 4),), act="maxout"),
         body=(
-            Hourglass((Unit(40, 3, 2), Hourglass((Unit(40, 3, 2), Unit(40, join="none"))), Unit(20, 1, join="none"))),
-            Unit(20),
+            Hourglass((Unit(24, 3, 2), Hourglass((Unit(24, 3, 2, join="none"),)), Unit(12, 1, join="none"))),
+            Unit(12),
         ),
         head=Head(window=1),
-        input_hw=(60, 76),
+        input_hw=(36, 28),
         num_classes=4,
     ),
     "resnet": replace(
