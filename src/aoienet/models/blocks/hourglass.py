@@ -12,8 +12,8 @@ from aoienet.nn.graph import Graph, Value
 
 @dataclass(frozen=True)
 class Hourglass:
-    """x + the result of `blocks` at twice its size, by repetition. The first block has stride 2, the last one gives the channels of x;
-    an Hourglass among them is the next coarser level (Ronneberger 2015 with added skips, as in Newell 2016)."""
+    """x + the result of `blocks` at twice its size, by repetition. Together they have stride 2 and end with the channels of x; an
+    Hourglass among them is the next coarser level (Ronneberger 2015 with added skips, as in Newell 2016)."""
 
     blocks: tuple[Block, ...]
 
