@@ -182,6 +182,24 @@ def test_what_cannot_be_certified_says_so(block_set, tmp_path):
     assert answer.exit_code == 1 and "block set" in answer.output and not (tmp_path / "x.aoie").exists()
 
 
+@pytest.mark.parametrize(
+    ("made", "answered"),
+    [
+        (lambda mask: mask.resize((64, 64)), "has the size of its picture"),
+        (lambda mask: mask.point(lambda level: level // 255), "whose largest value is 1"),
+        (lambda mask: Image.new("L", mask.size), "without any crack"),
+    ],
+)
+def test_masks_that_cannot_be_counted_are_refused(block_set, tmp_path, made, answered):
+    for part in ("test_img", "test_lab"):
+        (tmp_path / part).mkdir()
+    Image.open(block_set / "test_img" / "b.jpg").save(tmp_path / "test_img" / "b.PNG")  # other formats are read
+    made(Image.open(block_set / "test_lab" / "b.png")).save(tmp_path / "test_lab" / "b.png")
+    answer = call("certify", "crack_blocks", "--data", tmp_path, "-o", tmp_path / "x.aoie")
+    assert answer.exit_code == 1 and not (tmp_path / "x.aoie").exists()
+    assert answered in " ".join(answer.output.split()), answer.output
+
+
 def test_shipped_scanning_models_carry_a_certificate_of_their_threshold_and_statistics():
     for name in ("crack_blocks", "crack_blocks_fast"):
         header = Model.open(weights.locate(name)).header

@@ -79,7 +79,13 @@ def certify(
             said = card.threshold_text(level, rule)
             judged = replace(judged, scan=header["scan"])
         report = evaluate.evaluate(judged, data, tick=bar("pictures"))
-        meta["certificate"] = report["certificate"]
+        counted = report.get("certificate", {"cracks": 0})
+        if not counted["cracks"]:
+            raise ValueError(
+                f"a certificate counts cracks in photographs with masks (DIR/test_img/NAME.jpg, DIR/test_lab/NAME.png, crack above 127); "
+                f"received {data} without any crack"
+            )
+        meta["certificate"] = counted
         statistics = evaluate.familiar(judged, data)
         if statistics is not None:
             meta["familiar"] = statistics

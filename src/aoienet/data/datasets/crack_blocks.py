@@ -11,7 +11,7 @@ import numpy as np
 
 from aoienet import cells, sums
 from aoienet.data import splits
-from aoienet.data.datasets import digest, folder, read_grey
+from aoienet.data.datasets import SUFFIXES, digest, folder, read_grey
 from aoienet.data.masks import FOUND_SHARE, LEAST_CRACK_PX, skeleton
 from aoienet.familiar import AROUND_PX, fit
 
@@ -20,6 +20,7 @@ CLASSES = ("clean", "crack")
 MASKED = ("deepcrack256", "crack500_256")
 SAME_SCENE = {("deepcrack256", "11158")}  # train pictures that the README names as scenes of the test part
 SIDE_PX = 256
+CRACK_ABOVE = 127  # of a mask's 0 to 255
 IGNORED, WEAK = -1, -2
 
 
@@ -69,11 +70,22 @@ def block_labels(
 
 
 def masked_part(root: Path, source: str, part: str) -> list[Picture]:
-    """The pictures with masks of `train` or `test` of one source."""
+    """The pictures with masks of `train` or `test` of one source. Raises ValueError: a mask that is not one of its picture."""
     pictures = []
-    for path in sorted(folder(root, source, f"{part}_img").glob("*.jpg")):
-        mask = read_grey(Path(root) / source / f"{part}_lab" / f"{path.stem}.png") > 127
-        pictures.append(Picture(source, path.stem, "masked", read_grey(path), mask))
+    for path in sorted(p for p in folder(root, source, f"{part}_img").iterdir() if p.suffix.lower() in SUFFIXES):
+        mask_path = Path(root) / source / f"{part}_lab" / f"{path.stem}.png"
+        image, mask = read_grey(path), read_grey(mask_path)
+        if mask.shape != image.shape:
+            raise ValueError(
+                f"a mask has the size of its picture; received {mask_path} of {mask.shape} (h, w) for {image.shape}: scale it with "
+                "nearest neighbours"
+            )
+        if 0 < mask.max() <= CRACK_ABOVE:
+            raise ValueError(
+                f"a mask's pixel is crack above {CRACK_ABOVE} of 255; received {mask_path}, whose largest value is {mask.max()}: write "
+                "cracks as 255"
+            )
+        pictures.append(Picture(source, path.stem, "masked", image, mask > CRACK_ABOVE))
     return pictures
 
 
