@@ -80,6 +80,12 @@ def test_a_certificate_set_aside_by_the_threshold_is_named_in_every_report(three
         assert page == (tmp_path / "whole" / name).read_text()
 
 
+@pytest.mark.parametrize(("more", "warned"), [((), True), (("--blur-px", "1"), False)])
+def test_widths_are_called_upper_bounds_where_the_blur_is_unknown(scan, picture, tmp_path, more, warned):
+    done = scan(picture, "--out", tmp_path / "o", "--mm-per-px", "0.5", "--width-classes", "ec2", *more)
+    assert done.exit_code == 0 and ("upper bounds unless the blur is known" in done.output) == warned
+
+
 @pytest.mark.parametrize("sigma", ["0", "-1", "nan", "inf", "11"])
 def test_an_impossible_blur_is_refused_before_anything_is_written(scan, picture, tmp_path, sigma):
     for more in ((), ("--dry-run",)):

@@ -165,7 +165,7 @@ def finish(stages: Stages, plan: Plan, picture: Picture, units: list[Path]) -> d
             warnings=[
                 *notices,
                 *_too_dark(first.thumb, white_level),
-                *_warnings(stages, options, scale, first, outside),
+                *_warnings(stages, options, plan.settings, scale, first, outside),
             ],
         )
         write_outputs(picture.folder, findings)
@@ -268,7 +268,9 @@ def _units(paths: list[Path]) -> Iterator[Found]:
             ) from None
 
 
-def _warnings(stages: Stages, options: Options, scale: Scale, first: ScanResult, outside: str) -> list[str]:
+def _warnings(
+    stages: Stages, options: Options, settings: Settings, scale: Scale, first: ScanResult, outside: str
+) -> list[str]:
     made = []
     gone = outside_share(first)
     if gone >= MOSTLY:
@@ -287,7 +289,7 @@ def _warnings(stages: Stages, options: Options, scale: Scale, first: ScanResult,
         made.append(ONLY_FIRST)
     if options.classes is not None and scale.classes is None:
         made.append(f"Width classes {options.classes.name} were asked for, but there is no scale: {scale.origin}")
-    if scale.classes is not None and scale.mm_per_px is not None:
+    if scale.classes is not None and scale.mm_per_px is not None and settings.blur_px is None:
         coarse = too_coarse(scale.classes, scale.mm_per_px)
         made += [] if coarse is None else [coarse[:1].upper() + coarse[1:] + "."]
     return made
