@@ -33,6 +33,13 @@ std::vector<float> run(const aoie_model* model, const uint8_t* pixels, int64_t h
   return out;
 }
 
+std::vector<uint8_t> noise(int64_t h, int64_t w) {
+  std::vector<uint8_t> picture(static_cast<size_t>(h * w));
+  aoie_test::Random random;
+  for (auto& pixel : picture) pixel = static_cast<uint8_t>(random.next() >> 56);
+  return picture;
+}
+
 void check_rows(const aoie_model* model, const std::vector<uint8_t>& picture, int64_t h, int64_t w, int32_t rows) {
   const std::vector<float> want = run(model, picture.data(), h, w);
   std::vector<float> have;
@@ -83,9 +90,7 @@ void write(const std::string& path, const std::vector<unsigned char>& data) {
 void check_sparse(const char* folder) {
   const std::vector<unsigned char> file = aoie_test::sparse_scan_file();
   const int64_t h = 4 + 8 * 6, w = 4 + 8 * 2;
-  std::vector<uint8_t> picture(static_cast<size_t>(h * w));
-  aoie_test::Random random;
-  for (auto& pixel : picture) pixel = static_cast<uint8_t>(random.next() >> 56);
+  const std::vector<uint8_t> picture = noise(h, w);
   aoie_model* model = nullptr;
   expect(aoie_open(file.data(), file.size(), &model, message, sizeof message) == AOIE_OK, "blocks that stand apart");
   for (const int32_t rows : {1, 2, 7}) check_rows(model, picture, h, w, rows);
@@ -99,9 +104,7 @@ void check_sparse(const char* folder) {
 void check_levels() {
   const std::vector<unsigned char> file = aoie_test::hourglass_scan_file();
   const int64_t h = 43, w = 9;
-  std::vector<uint8_t> picture(static_cast<size_t>(h * w));
-  aoie_test::Random random;
-  for (auto& pixel : picture) pixel = static_cast<uint8_t>(random.next() >> 56);
+  const std::vector<uint8_t> picture = noise(h, w);
   aoie_model* model = nullptr;
   aoie_scan scan;
   expect(aoie_open(file.data(), file.size(), &model, message, sizeof message) == AOIE_OK, "levels of a U-Net");
@@ -115,9 +118,7 @@ void check_levels() {
 int main(int argc, char** argv) {
   if (argc != 2 && argc != 3) return 1;
   const int64_t h = 64 + 32 * 11, w = 64 + 32;
-  std::vector<uint8_t> picture(static_cast<size_t>(h * w));
-  aoie_test::Random random;
-  for (auto& pixel : picture) pixel = static_cast<uint8_t>(random.next() >> 56);
+  const std::vector<uint8_t> picture = noise(h, w);
   const std::string path = std::string(argv[1]) + "/scan.aoie";
   aoie_model* model = nullptr;
   expect(aoie_open_file(path.c_str(), &model, message, sizeof message) == AOIE_OK, "the golden scanner");

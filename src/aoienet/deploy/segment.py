@@ -97,9 +97,8 @@ MEASURES = ("f1", "precision", "recall", "iou", "f1_2px", "cldice", "crack_recal
 
 def card(net: torch.nn.Module, info: dict[str, Any], name: str, content: bytes) -> str:
     """Markdown text on a finished run's file."""
-    result = {"threshold_rule": "the threshold of the best F1 on validation photographs"} | info[
-        "result"
-    ]  # of older runs
+    older = {"threshold_rule": "the threshold of the best F1 on validation photographs"}  # runs that do not say it
+    result = older | info["result"]
     weights = sum(p.numel() for p in net.parameters())
     what = (
         "float32 U-Net, depthwise separable"

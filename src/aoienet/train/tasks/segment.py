@@ -149,8 +149,8 @@ class SegmentTask:
         return {"val_f1": 2 * hit / max(1, crack + told), "val_precision": hit / max(1, told)}
 
     def result(self, net: torch.nn.Module) -> dict:
-        """The least threshold with the best F1 on validation photographs but for AS_GOOD, and with it the shift that makes half the size help most, where it
-        does; then the test parts."""
+        """The least threshold with the best F1 on validation photographs but for AS_GOOD, and with it the shift that makes half
+        the size help most, where it does; then the test parts."""
         threshold = 0.5
         chosen: dict[str, float | None] = {}
         if self.val:
