@@ -231,6 +231,11 @@ def test_wrong_use_ends_with_one_and_a_next_step(model, picture, tmp_path):
         (("scan", "-", picture, "--model", model, "--out", tmp_path / "o", "--width", 5), "only input"),
         (("scan", picture, "--model", model, "--out", tmp_path / "full", "--resume"), "no unfinished scan"),
         (("merge", tmp_path / "full", "--out", tmp_path / "o"), "shard"),
+        (("scan", picture, "--model", model, "--out", tmp_path / "o", *FIRST, "--segmenter", "light"), "leave one of them"),
+        (("certify", model, "--data", tmp_path, "-o", tmp_path / "none" / "m.aoie"), "in a folder that is there"),
+        (("certify", model, "--data", tmp_path, "-o", tmp_path / "m.txt"), "-o names an .aoie file"),
+        (("eval", tmp_path / "u.onnx", "--data", tmp_path), "only be a second stage"),
+        (("models", "crak*"), "no shipped model matches 'crak*'"),
         (("classify", picture, "--model", model), f"aoienet scan IMAGE... --model {model} "),
         (("info", tmp_path / "none"), "no such file"),
     ):
@@ -457,6 +462,8 @@ def test_classify_resizes_and_gives_probabilities(classifier, picture, tmp_path)
     assert sum(t["probability"] for t in first["top"]) == pytest.approx(1, abs=1e-5) and "resized" in first["notes"][0]
     assert second["status"] == "failed"
     assert "%" in call("classify", picture, "--model", classifier).stdout
+    folder = call("classify", picture.parent, "--model", classifier, "--json")
+    assert str(picture) in {e["input"] for e in json.loads(folder.stdout)["inputs"]}
     refused = call("scan", picture, "--model", classifier, "--out", tmp_path / "o")
     assert refused.exit_code == 1 and f"aoienet classify IMAGE... --model {classifier}" in refused.stderr
 

@@ -117,6 +117,17 @@ def test_joints_that_cross_are_two_rows_and_dashes_on_one_line_are_one():
     assert {c.kind for c in measured(dashes[:3], [4.0] * 3)} == {"crack"}
 
 
+def test_a_joint_may_be_interrupted_for_as_long_as_it_was_seen_up_to_there():
+    def kinds(gap, lengths=(150, 150)):
+        starts = np.cumsum([60, *(length + gap for length in lengths[:-1])])
+        pieces = [np.array([[x, 60], [x + length, 60]]) for x, length in zip(starts, lengths, strict=True)]
+        return sorted(one.kind for one in measured(pieces, [4.0] * len(pieces), (120, 2400)))
+
+    assert kinds(140) == ["joint"] and kinds(170) == ["crack", "crack"]
+    assert kinds(400, (420, 20, 20)) == ["joint"]  # the second gap is longer than the piece before it, not than all of them
+    assert kinds(400, (420, 12, 12, 12, 12)) == ["crack"] * 5  # seen on less than COVERED of its length
+
+
 def scene():
     lines = [straight(0, 900, (450, 300)), straight(90, 560, (610, 290)), straight(30, 500, (300, 330))]
     lines += [wavy(60, 800, 250), wavy(100, 420, 520, 20), rough(70, 300, (500, 380), 3)]

@@ -79,7 +79,7 @@ def test_options_from_metadata_and_from_the_file_beside(tmp_path):
         ('{"align_px": 4.5}', "option align_px .* must be like 32; received 4.5"),
         ('{"bgr": 1}', "option bgr"),
         ('{"std": [0]}', "std: not 0"),
-        ('{"mean": [1, 2]}', "mean has 1 or 1 finite numbers"),
+        ('{"mean": [1, 2]}', "mean is one finite number or one per channel, here 1"),
         ('{"threshold": 1.5}', "threshold in 0..1"),
         ('{"halo_px": 5}', "halo_px a multiple"),
         ('{"align_px": 0}', "align_px at least 1"),

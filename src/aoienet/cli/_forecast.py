@@ -41,7 +41,7 @@ class Speed:
 
 
 def forecast(pictures: list[Picture], request: Request, stages: Stages, jobs: int, as_json: bool) -> None:
-    """Print frames, memory and time of a scan. Exit code 2: a picture cannot be scanned."""
+    """Print blocks, memory and time of a scan. Exit code 2: a picture cannot be scanned."""
     from aoienet.measure import Settings
 
     speed = _tried(pictures, stages, Settings(blur_px=request.blur_px))

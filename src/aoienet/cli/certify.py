@@ -62,6 +62,8 @@ def certify(
         _common.fail("--keep and --choose-on go together: a share, and photographs that do not belong to --data.")
     if keep is not None and not 0 < keep <= 1:
         _common.fail(f"--keep is a share above 0 and at most 1; received {keep}.")
+    if out.suffix != ".aoie" or not out.parent.is_dir():
+        _common.fail(f"-o names an .aoie file in a folder that is there, with its card beside it; received {out}.")
     opened = _common.open_model(model)
     if not opened.scan:
         _common.fail(f"{opened.name} classifies whole pictures: it drops nothing and has no threshold to certify.")

@@ -22,13 +22,16 @@ def register(app: typer.Typer) -> None:
 
 
 def classify(
-    images: Annotated[list[Path], typer.Argument(help="JPEG, PNG, TIFF or BigTIFF.", metavar="IMAGE...")],
+    images: Annotated[
+        list[str],
+        typer.Argument(help="Pictures, folders, patterns or @list.txt; JPEG, PNG, TIFF, JPEG 2000.", metavar="IMAGE..."),
+    ],
     model: Annotated[str, typer.Option(help="Name of a shipped model or path of an .aoie file.")] = "neu_cls",
     top: Annotated[int, typer.Option(min=1, help="Classes shown per picture.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON document.")] = False,
 ) -> None:
     """Name the class of whole pictures."""
-    from aoienet.scan.sources import SourceError
+    from aoienet.scan.sources import SourceError, find_pictures
 
     opened = _common.open_model(model)
     if opened.scan:
@@ -36,8 +39,10 @@ def classify(
             f"{opened.name} scans pictures block by block; "
             f"next: aoienet scan IMAGE... --model {shlex.quote(model)} --out DIR"
         )
+    with _common.wrong_use_is_exit_1(SourceError):
+        paths = find_pictures(images)
     entries: list[dict[str, Any]] = []
-    for path in images:
+    for path in paths:
         try:
             entries.append({"input": str(path), "status": "done", **classify_file(opened, path, top)})
         except SourceError as error:

@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def models(
-    pattern: Annotated[str, typer.Argument(help="Shell pattern of names of the zoo, with --cost or --cards.")] = "*",
+    pattern: Annotated[str, typer.Argument(help="Shell pattern of names.")] = "*",
     cost: Annotated[bool, typer.Option("--cost", help="All networks that can be built, with their cost.")] = False,
     cards: Annotated[
         bool, typer.Option("--cards", help="Source, differences and published numbers of the zoo.")
@@ -30,9 +30,15 @@ def models(
     if cards:
         show_cards(pattern, as_json)
         return
+    import fnmatch
+
     from aoienet import weights
 
-    entries = [describe(name) for name in weights.names()]
+    entries = [describe(name) for name in fnmatch.filter(weights.names(), pattern)]
+    if not entries and weights.names():
+        _common.fail(
+            f"no shipped model matches '{pattern}'; known: {', '.join(weights.names())}; next: --cost or --cards for the zoo"
+        )
     if as_json:
         print(json.dumps({"models": entries}, indent=2))
         return

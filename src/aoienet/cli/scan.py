@@ -45,8 +45,13 @@ def scan(
         str, typer.Option(help="First stage: a shipped model or an .aoie file.", rich_help_panel=UNITS)
     ] = "crack_blocks",
     segmenter: Annotated[
-        str, typer.Option(help="Second stage: binary, light, an .onnx or .aoie file.", rich_help_panel=UNITS)
-    ] = DEFAULT_SEGMENTER,
+        str | None,
+        typer.Option(
+            help="Second stage: binary, light, an .onnx or .aoie file.",
+            show_default=DEFAULT_SEGMENTER,
+            rich_help_panel=UNITS,
+        ),
+    ] = None,
     first_stage_only: Annotated[
         bool, typer.Option("--first-stage-only", help="Mark suspicions; no masks, no measures.", rich_help_panel=UNITS)
     ] = False,
@@ -114,7 +119,7 @@ def scan(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a scan that was interrupted.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into a folder that holds files.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print frames, memory and time; do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print blocks, memory and time; do nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The summary as one JSON document on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
@@ -132,9 +137,13 @@ def scan(
         _common.fail(
             "--fail-on speaks of measured cracks, and --first-stage-only measures none: leave one of them out."
         )
+    if first_stage_only and segmenter is not None:
+        _common.fail(
+            f"--first-stage-only runs no second stage; received --segmenter {segmenter} too: leave one of them out."
+        )
     request = Request(
         model=model,
-        segmenter=None if first_stage_only else segmenter,
+        segmenter=None if first_stage_only else segmenter or DEFAULT_SEGMENTER,
         threshold=threshold,
         blur_px=_checked_blur(blur_px),
         fail_on=_checked_rule(fail_on),

@@ -57,18 +57,18 @@ def verify(
     if as_json:
         typer.echo(json.dumps(result.document()))
     else:
-        typer.echo(summary(result, packed.isa))
+        typer.echo(summary(result, packed.isa, "blocks" if packed.scan else "pictures"))
     if not result.passed:
         raise typer.Exit(2)
 
 
-def summary(result, isa: str) -> str:  # type: ignore[no-untyped-def]
+def summary(result, isa: str, what: str) -> str:  # type: ignore[no-untyped-def]
     """Some lines for a person."""
     floats = max((layer.largest_difference / max(1.0, layer.largest_value) for layer in result.layers), default=0.0)
     lines = [
-        f"{result.blocks:,} blocks on {isa}: {result.bits:,} bits of binary planes compared, layer by layer from the same input",
+        f"{result.blocks:,} {what} on {isa}: {result.bits:,} bits of binary planes compared, layer by layer from the same input",
         f"largest relative difference of a float layer: {floats:.1e}",
-        f"free run against float64: same class on {result.free_same_class} of {result.free_blocks} blocks, "
+        f"free run against float64: same class on {result.free_same_class} of {result.free_blocks} {what}, "
         f"largest logit difference {result.free_largest_logit_difference:.1e}",
     ]
     first = result.first_difference

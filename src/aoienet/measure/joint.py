@@ -18,8 +18,8 @@ from scipy.spatial import cKDTree
 LEAST_PX = 256.0  # of what is seen of a joint; up to 0.2 % of the length of real cracks is that straight over 192 px
 OFF_PX = 1.5  # a place lies on a line up to this far from its axis
 RMS_PX = 0.5  # of the distances from the axis: joints have 0.2 to 0.35 px, straight real cracks mostly 0.6 and more
-COVERED = 0.5  # share of its length on which a joint must be seen
-GAP_PX = 96.0  # a joint may be interrupted for this long
+COVERED = 0.2  # share of its length on which a joint must be seen
+GAP_PX = 96.0  # a joint may be interrupted for this long, and for as long as it was seen up to there: so far its direction tells
 SPREAD = 0.4  # between the quartiles of its width, share of the median: joints have up to 0.27
 TURN_DEG = 15.0  # between a chunk and the axis
 CHUNK_PX = 24
@@ -121,7 +121,7 @@ def _grown(chunks: _Chunks, tree: cKDTree, free: np.ndarray, seed: int) -> tuple
     run, middle, along = np.array([seed]), chunks.middle[seed], chunks.along[seed]
     for _ in range(STEPS):
         t = (chunks.middle[run] - middle) @ along
-        reach = max(float(np.ptp(t)), 2.0 * CHUNK_PX)
+        reach = float(np.ptp(t)) + 2 * CHUNK_PX
         steps = np.arange(t.min() - reach, t.max() + reach + CHUNK_PX, CHUNK_PX)
         near = tree.query_ball_point(middle + steps[:, None] * along, CHUNK_PX / 2 + 2 * OFF_PX)
         found = np.array(sorted(set().union(*near)), np.int64)
@@ -139,13 +139,21 @@ def _grown(chunks: _Chunks, tree: cKDTree, free: np.ndarray, seed: int) -> tuple
 
 
 def _without_gaps(chunks: _Chunks, found: np.ndarray, t: np.ndarray, seed: int) -> np.ndarray:
-    """Those of the chunks at t along a line that no gap parts from the seed, in order."""
+    """Those of the chunks at t along a line that no gap parts from the seed, in order: none of more than GAP_PX and of more than is
+    seen of the line up to it, nearer gaps first."""
     order = np.argsort(t, kind="stable")
     found, t = found[order], t[order]
+    if not (found == seed).any():
+        return found[:0]
     half = chunks.length[found] / 2
     gap = np.append(0.0, (t - half)[1:] - np.maximum.accumulate(t + half)[:-1])
-    number = np.cumsum(gap > GAP_PX)
-    return found[number == number[found == seed]] if (found == seed).any() else found[:0]
+    part = np.cumsum(gap > GAP_PX)
+    seen = np.bincount(part, chunks.length[found])
+    after = np.append(gap[gap > GAP_PX], np.inf)  # each part; after[-1]: before the first
+    low = high = int(part[found == seed][0])
+    while min(after[low - 1], after[high]) <= seen[low : high + 1].sum():
+        low, high = (low, high + 1) if after[high] <= after[low - 1] else (low - 1, high)
+    return found[(part >= low) & (part <= high)]
 
 
 def _trimmed(

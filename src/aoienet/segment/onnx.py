@@ -167,7 +167,7 @@ class OnnxSegmenter:
         for key, values in (("mean", o.mean), ("std", o.std)):
             if len(values) not in (1, self.channels) or not np.isfinite(values).all() or (key == "std" and 0 in values):
                 raise SegmentError(
-                    f"{where}: {key} has 1 or {self.channels} finite numbers (std: not 0); received {values}"
+                    f"{where}: {key} is one finite number or one per channel, here {self.channels} (std: not 0); received {values}"
                 )
         if (
             o.align_px < 1

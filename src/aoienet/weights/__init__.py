@@ -23,6 +23,11 @@ def locate(model: str) -> Path:
 
     Raises   UnknownModelError: neither a shipped name nor a file.
     """
+    if model.endswith(".onnx"):
+        raise UnknownModelError(
+            f"a model here is an .aoie file; received {model}, which can only be a second stage: "
+            "aoienet scan --segmenter takes it, aoienet info tells what it holds"
+        )
     if "/" in model or "\\" in model or model.endswith(".aoie"):
         path = Path(model)
         if path.is_file():
