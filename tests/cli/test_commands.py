@@ -231,7 +231,10 @@ def test_wrong_use_ends_with_one_and_a_next_step(model, picture, tmp_path):
         (("scan", "-", picture, "--model", model, "--out", tmp_path / "o", "--width", 5), "only input"),
         (("scan", picture, "--model", model, "--out", tmp_path / "full", "--resume"), "no unfinished scan"),
         (("merge", tmp_path / "full", "--out", tmp_path / "o"), "shard"),
-        (("scan", picture, "--model", model, "--out", tmp_path / "o", *FIRST, "--segmenter", "light"), "leave one of them"),
+        (
+            ("scan", picture, "--model", model, "--out", tmp_path / "o", *FIRST, "--segmenter", "light"),
+            "leave one of them",
+        ),
         (("certify", model, "--data", tmp_path, "-o", tmp_path / "none" / "m.aoie"), "in a folder that is there"),
         (("certify", model, "--data", tmp_path, "-o", tmp_path / "m.txt"), "-o names an .aoie file"),
         (("eval", tmp_path / "u.onnx", "--data", tmp_path), "only be a second stage"),

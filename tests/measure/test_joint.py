@@ -121,11 +121,13 @@ def test_a_joint_may_be_interrupted_for_as_long_as_it_was_seen_up_to_there():
     def kinds(gap, lengths=(150, 150)):
         starts = np.cumsum([60, *(length + gap for length in lengths[:-1])])
         pieces = [np.array([[x, 60], [x + length, 60]]) for x, length in zip(starts, lengths, strict=True)]
-        return sorted(one.kind for one in measured(pieces, [4.0] * len(pieces), (120, 2400)))
+        return sorted(one.kind for one in measured(pieces, [4.0] * len(pieces), (120, 3200)))
 
     assert kinds(140) == ["joint"] and kinds(170) == ["crack", "crack"]
-    assert kinds(400, (420, 20, 20)) == ["joint"]  # the second gap is longer than the piece before it, not than all of them
-    assert kinds(400, (420, 12, 12, 12, 12)) == ["crack"] * 5  # seen on less than COVERED of its length
+    assert kinds(400, (420, 20, 20)) == [
+        "joint"
+    ]  # the second gap is longer than the piece before it, not than all of them
+    assert kinds(400, (420, *[12] * 6)) == ["crack"] * 7  # seen on less than COVERED of its length
 
 
 def scene():

@@ -24,7 +24,9 @@ def register(app: typer.Typer) -> None:
 def classify(
     images: Annotated[
         list[str],
-        typer.Argument(help="Pictures, folders, patterns or @list.txt; JPEG, PNG, TIFF, JPEG 2000.", metavar="IMAGE..."),
+        typer.Argument(
+            help="Pictures, folders, patterns or @list.txt; JPEG, PNG, TIFF, JPEG 2000.", metavar="IMAGE..."
+        ),
     ],
     model: Annotated[str, typer.Option(help="Name of a shipped model or path of an .aoie file.")] = "neu_cls",
     top: Annotated[int, typer.Option(min=1, help="Classes shown per picture.")] = 3,
