@@ -88,6 +88,30 @@ void run(const Core& core, Image image, Memory workspace, Logits out, int thread
   check(status, nullptr);
 }
 
+// Rows y ... and columns x ... of the grid of decisions, as many as out has.
+void run_part(const Core& core, Image image, Memory workspace, Logits out, int32_t y, int32_t x) {
+  check_channels(core, image);
+  const auto h = static_cast<int64_t>(image.shape(0)), w = static_cast<int64_t>(image.shape(1));
+  const aoie_part part{y, x, static_cast<int32_t>(out.shape(0)), static_cast<int32_t>(out.shape(1))};
+  int status;
+  {
+    nb::gil_scoped_release release;
+    aoie_plan_result want{};
+    status = aoie_plan(core.model.get(), h, w, &want, nullptr, 0);
+    if (status == AOIE_OK)
+      status = out.shape(2) != static_cast<size_t>(want.classes)
+                   ? AOIE_BAD_ARGUMENT
+                   : aoie_run_part(core.model.get(), image.data(), h, w, &part, workspace.data(), workspace.size(),
+                                   out.data());
+  }
+  check(status, nullptr);
+}
+
+uint64_t part_bytes(const Core& core, int64_t h, int64_t w, int32_t y, int32_t x, int32_t rows, int32_t columns) {
+  const aoie_part part{y, x, rows, columns};
+  return aoie_part_bytes(core.model.get(), h, w, &part);
+}
+
 void trace(const Core& core, Image image, Memory workspace) {
   check_channels(core, image);
   int status;
@@ -115,6 +139,8 @@ NB_MODULE(_core, m) {
       .def("parallel_bytes", [](const Core& core, int64_t h, int64_t w,
                                 int threads) { return aoie_parallel_bytes(core.model.get(), h, w, threads); })
       .def("run", &run)
+      .def("part_bytes", &part_bytes)
+      .def("run_part", &run_part)
       .def("trace", &trace)
       .def("value_at", &value_at)
       .def_prop_ro("value_count", [](const Core& core) { return aoie_value_count(core.model.get()); })

@@ -100,6 +100,8 @@ struct Value {
   uint64_t bytes = 0, offset = 0;
   int64_t held = 0,
           first = 0;  // rows that have a place, from `offset` on, and which is the first (strips.h); else h, 0
+  int64_t top = 0, bottom = 0, left = 0,
+          right = 0;  // the rows and columns that are made, [top, bottom) x [left, right)
 };
 
 inline int64_t row_bytes(const Value& v) { return static_cast<int64_t>(v.bytes) / (v.h * v.j); }  // of one plane
@@ -115,8 +117,10 @@ struct Plan {
 
 constexpr int kMaxTasks = 64;
 
-// keep: every value keeps its memory (trace). tasks: how many work at a time. Returns an aoie_status.
-int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, int tasks, Plan* plan, const Message& message);
+// part: of the result, NULL: all of it. keep: every value keeps its memory (trace). tasks: how many work at a time.
+// Returns an aoie_status.
+int make_plan(const aoie_model& model, int64_t h, int64_t w, const aoie_part* part, bool keep, int tasks, Plan* plan,
+              const Message& message);
 
 // What the kernels of an op write to besides the output, for one task.
 uint64_t scratch_bytes(const Node& node, const Value& in);

@@ -2,6 +2,7 @@
 #include <initializer_list>
 
 #include "ops/conv_bits/packed.h"
+#include "reach.h"
 #include "reader.h"
 #include "strips.h"
 
@@ -79,7 +80,8 @@ Value infer(const Node& node, const Value& x) {
   }
   y.words = y.type == AOIE_BITS ? (y.c + 63) / 64 : 0;
   y.bytes = value_bytes(y);
-  y.held = y.h;
+  y.held = y.bottom = y.h;
+  y.right = y.w;
   return y;
 }
 
@@ -174,6 +176,50 @@ void place_apart(const Schedule& schedule, Plan* plan) {
     }
 }
 
+// The places of an input that output places first ... last - 1 read, added to [*begin, *end).
+void want(const Reach& reach, int64_t first, int64_t last, int64_t size, int64_t* begin, int64_t* end) {
+  const int64_t low = reach.extent == 0 ? 0 : first * reach.step - reach.pad;
+  const int64_t high = reach.extent == 0 ? size : (last - 1) * reach.step - reach.pad + reach.extent;
+  if (low < *begin) *begin = low < 0 ? 0 : low;
+  if (high > *end) *end = high > size ? size : high;
+}
+
+void want_input(const Reach& rows, const Reach& columns, const Value& y, Value* x) {
+  want(rows, y.top, y.bottom, x->h, &x->top, &x->bottom);
+  want(columns, y.left, y.right, x->w, &x->left, &x->right);
+}
+
+// Leaves in every value what of it is made for a part of the result.
+void want_part(const aoie_part& part, const Schedule& schedule, Plan* plan) {
+  for (const Step& step : schedule.steps)
+    for (const int id : {step.out, step.bits, step.node->out})
+      if (id >= 0) {
+        Value& v = plan->values[id];
+        v.top = v.h, v.bottom = 0, v.left = v.w, v.right = 0;
+      }
+  Value& result = plan->values[schedule.steps.back().node->out];
+  result.top = part.y, result.bottom = int64_t{part.y} + part.rows;
+  result.left = part.x, result.right = int64_t{part.x} + part.columns;
+  constexpr Reach kSame{1, 1, 0}, kAll{0, 1, 0};
+  for (size_t i = schedule.steps.size(); i-- > 0;) {
+    const Step& step = schedule.steps[i];
+    Value made = plan->values[step.node->out];  // of out and bits, which later steps want, what either needs
+    for (const int id : {step.out, step.bits})
+      if (id >= 0) want_input(kSame, kSame, plan->values[id], &made);
+    for (const int id : {step.out, step.bits, step.node->out})
+      if (id >= 0) want_input(kSame, kSame, made, &plan->values[id]);
+    if (i == 0) break;
+    want_input(reach_of_rows(*step.node), reach_of_columns(*step.node), made, &plan->values[step.in[0]]);
+    if (step.node->inputs != 2 && !step.add) continue;
+    Value& second = plan->values[step.in[1]];
+    const bool doubled = step.node->op == Op::upadd2, alike = doubled || second.h == made.h;
+    if (doubled) made.top /= 2, made.bottom = (made.bottom + 1) / 2;
+    if (doubled) made.left /= 2, made.right = (made.right + 1) / 2;
+    const Reach& reach = alike ? kSame : kAll;
+    want_input(reach, reach, made, &second);
+  }
+}
+
 }  // namespace
 
 uint64_t scratch_bytes(const Node& node, const Value& in) {
@@ -195,7 +241,8 @@ int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, cons
   image.w = w;
   image.c = model.channels;
   image.bytes = value_bytes(image);
-  image.held = h;
+  image.held = image.bottom = h;
+  image.right = w;
   for (size_t i = 1; i < model.nodes.size(); ++i) {
     const Node& node = model.nodes[i];
     const Value& x = plan->values[node.in[0]];
@@ -224,7 +271,8 @@ int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, cons
   return AOIE_OK;
 }
 
-int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, int tasks, Plan* plan, const Message& message) {
+int make_plan(const aoie_model& model, int64_t h, int64_t w, const aoie_part* part, bool keep, int tasks, Plan* plan,
+              const Message& message) {
   if (model.fixed && (h != model.height || w != model.width)) {
     message.print("the model takes pictures of exactly ", Pixels{model.height, model.width},
                   " pixels (h, w); received ", Pixels{h, w}, ". Resize first.");
@@ -237,6 +285,13 @@ int make_plan(const aoie_model& model, int64_t h, int64_t w, bool keep, int task
   }
   const int status = infer_shapes(model, h, w, plan, message);
   if (status != AOIE_OK) return status;
+  if (part != nullptr) {
+    const Value& result = plan->values[model.nodes.back().out];
+    const bool inside = part->y >= 0 && part->x >= 0 && part->rows >= 1 && part->columns >= 1 &&
+                        int64_t{part->y} + part->rows <= result.h && int64_t{part->x} + part->columns <= result.w;
+    if (!inside) return AOIE_BAD_ARGUMENT;
+    want_part(*part, model.fused, plan);
+  }
 
   plan->scratch = 0;
   for (const Node& node : model.nodes) {

@@ -168,6 +168,7 @@ void run_share(const Job& job, int task, int64_t begin, int64_t end) {
   args.eps_levels = node.eps_levels;
   args.scale = node.scale;
   args.tail = step.tail ? &tail : nullptr;
+  args.skip_left = y.left, args.skip_right = y.w - y.right;
   if (job.split == Split::kRows) args.skip_top = begin, args.skip_bottom = y.h - end;
   if (job.split == Split::kChannels) {
     args.skip_top = job.begin, args.skip_bottom = y.h - job.end;
@@ -254,19 +255,25 @@ int with_plan(const aoie_model& model, F f) {
 int run_steps(const aoie_model& model, const Plan& plan, const uint8_t* image, unsigned char* memory, bool keep,
               float* out, const Threads& threads) {
   const aoie::Span<Step>& steps = (keep ? model.plain : model.fused).steps;
-  for (size_t i = 0; i < (plan.strips ? 1 : steps.size()); ++i)
-    run_part(steps[i], plan, i == 0 ? image : nullptr, memory, 0, plan.values[steps[i].node->out].h, threads);
+  for (size_t i = 0; i < (plan.strips ? 1 : steps.size()); ++i) {
+    const Value& made = plan.values[steps[i].node->out];
+    run_part(steps[i], plan, i == 0 ? image : nullptr, memory, made.top, made.bottom, threads);
+  }
   if (plan.strips) run_strips(model.fused, plan, memory, threads);
+  if (out == nullptr) return AOIE_OK;
   const Value& result = plan.values[model.nodes.back().out];
-  if (out != nullptr) std::memcpy(out, memory + result.offset, static_cast<size_t>(result.bytes));
+  const int64_t count = (result.right - result.left) * result.c;
+  const float* from = reinterpret_cast<const float*>(row_0(result, memory)) + result.left * result.c;
+  for (int64_t y = result.top; y < result.bottom; ++y, out += count)
+    std::memcpy(out, from + y * result.w * result.c, static_cast<size_t>(count) * sizeof(float));
   return AOIE_OK;
 }
 
-int run_all(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, void* workspace, uint64_t bytes,
-            bool keep, float* out, const Threads& threads = {}) {
+int run_all(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, const aoie_part* part, void* workspace,
+            uint64_t bytes, bool keep, float* out, const Threads& threads = {}) {
   if (model == nullptr || image == nullptr || workspace == nullptr) return AOIE_BAD_ARGUMENT;
   return with_plan(*model, [&](Plan& plan) -> int {
-    const int status = aoie::make_plan(*model, h, w, keep, threads.tasks, &plan, {nullptr, 0});
+    const int status = aoie::make_plan(*model, h, w, part, keep, threads.tasks, &plan, {nullptr, 0});
     if (status != AOIE_OK) return status;
     if (bytes < plan.bytes || reinterpret_cast<uintptr_t>(workspace) % AOIE_WORKSPACE_ALIGN != 0)
       return AOIE_BAD_ARGUMENT;
@@ -310,12 +317,12 @@ int aoie_plan(const aoie_model* model, int64_t h, int64_t w, aoie_plan_result* o
   }
   *out = aoie_plan_result{};
   return with_plan(*model, [&](Plan& plan) -> int {
-    int status = aoie::make_plan(*model, h, w, false, 1, &plan, say);
+    int status = aoie::make_plan(*model, h, w, nullptr, false, 1, &plan, say);
     if (status != AOIE_OK) return status;
     const Value result = plan.values[model->nodes.back().out];
     *out = {static_cast<int32_t>(result.h), static_cast<int32_t>(result.w), static_cast<int32_t>(result.c), plan.bytes,
             0};
-    status = aoie::make_plan(*model, h, w, true, 1, &plan, {nullptr, 0});
+    status = aoie::make_plan(*model, h, w, nullptr, true, 1, &plan, {nullptr, 0});
     out->trace_bytes = status == AOIE_OK ? plan.bytes : 0;  // 0: this picture is too large to trace
     return AOIE_OK;
   });
@@ -324,7 +331,7 @@ int aoie_plan(const aoie_model* model, int64_t h, int64_t w, aoie_plan_result* o
 int aoie_run(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, void* workspace,
              uint64_t workspace_bytes, float* out_logits) {
   if (out_logits == nullptr) return AOIE_BAD_ARGUMENT;
-  return run_all(model, image, h, w, workspace, workspace_bytes, false, out_logits);
+  return run_all(model, image, h, w, nullptr, workspace, workspace_bytes, false, out_logits);
 }
 
 int aoie_run_parallel(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, void* workspace,
@@ -332,14 +339,32 @@ int aoie_run_parallel(const aoie_model* model, const uint8_t* image, int64_t h, 
                       void* context) {
   if (out_logits == nullptr || parallel_for == nullptr || tasks < 1 || tasks > aoie::kMaxTasks)
     return AOIE_BAD_ARGUMENT;
-  return run_all(model, image, h, w, workspace, workspace_bytes, false, out_logits, {tasks, parallel_for, context});
+  return run_all(model, image, h, w, nullptr, workspace, workspace_bytes, false, out_logits,
+                 {tasks, parallel_for, context});
 }
 
 uint64_t aoie_parallel_bytes(const aoie_model* model, int64_t h, int64_t w, int tasks) {
   if (model == nullptr || tasks < 1 || tasks > aoie::kMaxTasks) return 0;
   uint64_t bytes = 0;
   with_plan(*model, [&](Plan& plan) -> int {
-    const int status = aoie::make_plan(*model, h, w, false, tasks, &plan, {nullptr, 0});
+    const int status = aoie::make_plan(*model, h, w, nullptr, false, tasks, &plan, {nullptr, 0});
+    if (status == AOIE_OK) bytes = plan.bytes;
+    return status;
+  });
+  return bytes;
+}
+
+int aoie_run_part(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, const aoie_part* part,
+                  void* workspace, uint64_t workspace_bytes, float* out_logits) {
+  if (out_logits == nullptr || part == nullptr) return AOIE_BAD_ARGUMENT;
+  return run_all(model, image, h, w, part, workspace, workspace_bytes, false, out_logits);
+}
+
+uint64_t aoie_part_bytes(const aoie_model* model, int64_t h, int64_t w, const aoie_part* part) {
+  if (model == nullptr || part == nullptr) return 0;
+  uint64_t bytes = 0;
+  with_plan(*model, [&](Plan& plan) -> int {
+    const int status = aoie::make_plan(*model, h, w, part, false, 1, &plan, {nullptr, 0});
     if (status == AOIE_OK) bytes = plan.bytes;
     return status;
   });
@@ -348,7 +373,7 @@ uint64_t aoie_parallel_bytes(const aoie_model* model, int64_t h, int64_t w, int 
 
 int aoie_trace(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, void* workspace,
                uint64_t workspace_bytes) {
-  return run_all(model, image, h, w, workspace, workspace_bytes, true, nullptr);
+  return run_all(model, image, h, w, nullptr, workspace, workspace_bytes, true, nullptr);
 }
 
 int aoie_value_count(const aoie_model* model) { return model == nullptr ? 0 : model->value_count; }
@@ -357,7 +382,7 @@ int aoie_value_at(const aoie_model* model, int64_t h, int64_t w, int index, aoie
   if (model == nullptr || out == nullptr || index < 0 || index >= model->value_count) return AOIE_BAD_ARGUMENT;
   if (model->last_use[static_cast<size_t>(index)] < 0) return AOIE_BAD_ARGUMENT;  // an id that the graph does not use
   return with_plan(*model, [&](Plan& plan) -> int {
-    const int status = aoie::make_plan(*model, h, w, true, 1, &plan, {nullptr, 0});
+    const int status = aoie::make_plan(*model, h, w, nullptr, true, 1, &plan, {nullptr, 0});
     if (status != AOIE_OK) return status;
     const Value& v = plan.values[index];
     out->type = v.type;

@@ -2,67 +2,41 @@
 
 #include <initializer_list>
 
+#include "reach.h"
+
 namespace aoie {
 namespace {
 
 constexpr uint64_t kStripBytes = 1 << 20;  // of a map: a second-level cache
 constexpr int64_t kLeastRows = 4;
 
-// Output row r reads the input rows r * step - pad ... r * step - pad + extent - 1; extent 0: all rows.
-struct Reach {
-  int64_t extent, step, pad;
-};
-
-Reach reach_of(const Node& node) {
-  switch (node.op) {
-    case Op::conv_int:
-    case Op::conv_bits:
-    case Op::maxpool:
-      return {node.k, node.s, node.p};
-    case Op::pool:
-      return {node.k, node.s, 0};  // k = 0: the whole map
-    case Op::peak:
-      return {node.k, node.s, 0};
-    case Op::avgpool2:
-    case Op::subsample2:
-      return {2, 2, 0};
-    case Op::conv_f32:
-      return {node.k == 1 && node.s == 1 ? 1 : 0, 1, 0};
-    case Op::standardize:
-    case Op::rank1:  // not made for single rows: run.cc
-      return {0, 1, 0};
-    default:
-      return {1, 1, 0};
-  }
-}
-
 int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// The same of input 1, of h rows: row by row, every row twice (upadd2), or a vec for all rows.
-int64_t rows_from_second(const Node& node, int64_t h, int64_t oh, int64_t ready) {
-  if (node.op == Op::upadd2) return least(oh, 2 * ready);
-  return h == oh ? ready : ready >= h ? oh : 0;
-}
-
-int64_t first_needed_of_second(const Node& node, int64_t h, int64_t oh, int64_t done) {
-  if (node.op == Op::upadd2) return done >= oh ? h : done / 2;
-  return h == oh ? done : 0;
-}
-
-// Output rows that `ready` of the h input rows give.
-int64_t rows_from(const Node& node, int64_t h, int64_t oh, int64_t ready) {
-  if (ready >= h) return oh;
-  const Reach reach = reach_of(node);
+// Output rows that the rows of input 0 in front of `ready` give.
+int64_t rows_from(const Node& node, const Value& x, const Value& y, int64_t ready) {
+  if (ready >= x.h) return y.bottom;
+  const Reach reach = reach_of_rows(node);
   if (reach.extent == 0 || ready + reach.pad < reach.extent) return 0;
-  return least(oh, (ready + reach.pad - reach.extent) / reach.step + 1);
+  return least(y.bottom, (ready + reach.pad - reach.extent) / reach.step + 1);
 }
 
-// The first input row that a step needs which has made `done` of oh output rows.
-int64_t first_needed(const Node& node, int64_t h, int64_t oh, int64_t done) {
-  if (done >= oh) return h;
-  const Reach reach = reach_of(node);
+// The same of input 1: row by row, every row twice (upadd2), or a vec for all rows.
+int64_t rows_from_second(const Node& node, const Value& x, const Value& y, int64_t ready) {
+  if (node.op == Op::upadd2) return least(y.bottom, 2 * ready);
+  return x.h == y.h ? ready : ready >= x.h ? y.bottom : 0;
+}
+
+// The first row of input 0 that a step needs which has made the rows of y in front of `done`.
+int64_t first_needed(const Node& node, const Value& x, const Value& y, int64_t done) {
+  if (done >= y.bottom) return x.h;
+  const Reach reach = reach_of_rows(node);
   const int64_t row = reach.extent == 0 ? 0 : done * reach.step - reach.pad;
   return row < 0 ? 0 : row;
+}
+
+int64_t first_needed_of_second(const Node& node, const Value& x, const Value& y, int64_t done) {
+  if (node.op == Op::upadd2) return done >= y.bottom ? x.h : done / 2;
+  return x.h == y.h ? done : 0;
 }
 
 int64_t strip_rows(const Value& out, int tasks) {
@@ -77,16 +51,21 @@ Strips::Strips(const Schedule& schedule, const Plan& plan, int tasks)
       last_use_(schedule.last_use),
       values_(plan.values),
       strip_(strip_rows(plan.values[schedule.steps[1].node->out], tasks)) {
-  ready_[steps_[0].out] = values_[steps_[0].out].h;
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    const Value& y = values_[steps_[i].node->out];
+    done_[i] = y.top;
+    for (const int id : {steps_[i].out, steps_[i].bits})
+      if (id >= 0) ready_[id] = i == 0 ? y.bottom : y.top;
+  }
 }
 
 int64_t Strips::allowed(size_t index) const {
   const Step& step = steps_[index];
   const Node& node = *step.node;
   const Value &x = values_[step.in[0]], &y = values_[node.out];
-  int64_t end = rows_from(node, x.h, y.h, ready_[step.in[0]]);
+  int64_t end = rows_from(node, x, y, ready_[step.in[0]]);
   if (node.inputs == 2 || step.add)
-    end = least(end, rows_from_second(node, values_[step.in[1]].h, y.h, ready_[step.in[1]]));
+    end = least(end, rows_from_second(node, values_[step.in[1]], y, ready_[step.in[1]]));
   if (index == 1) end = least(end, done_[index] + strip_);
   return end < done_[index] ? done_[index] : end;
 }
@@ -99,7 +78,7 @@ bool Strips::next(Part* part) {
     if (made.bits >= 0) ready_[made.bits] = last_.end;
   }
   const size_t count = steps_.size();
-  if (done_[count - 1] >= values_[steps_.back().node->out].h) return false;
+  if (done_[count - 1] >= values_[steps_.back().node->out].bottom) return false;
   size_t index = last_.step;
   int64_t end = 0;
   do {
@@ -111,15 +90,16 @@ bool Strips::next(Part* part) {
 }
 
 int64_t Strips::first_live(int value, size_t writer) const {
-  const int64_t h = values_[value].h, last = last_use_[static_cast<size_t>(value)];
-  if (last == INT32_MAX) return 0;  // the result
+  const Value& x = values_[value];
+  const int64_t last = last_use_[static_cast<size_t>(value)];
+  if (last == INT32_MAX) return x.top;  // the result
   int64_t first = ready_[value];
   for (size_t i = writer + 1; static_cast<int64_t>(i) <= last && i < steps_.size(); ++i) {
     const Step& step = steps_[i];
-    const int64_t oh = values_[step.node->out].h;
-    if (step.in[0] == value) first = least(first, first_needed(*step.node, h, oh, done_[i]));
+    const Value& y = values_[step.node->out];
+    if (step.in[0] == value) first = least(first, first_needed(*step.node, x, y, done_[i]));
     if ((step.node->inputs == 2 || step.add) && step.in[1] == value)
-      first = least(first, first_needed_of_second(*step.node, h, oh, done_[i]));
+      first = least(first, first_needed_of_second(*step.node, x, y, done_[i]));
   }
   return first;
 }
@@ -127,7 +107,7 @@ int64_t Strips::first_live(int value, size_t writer) const {
 void hold_rows(const Schedule& schedule, int tasks, Plan* plan) {
   for (size_t i = 1; i < schedule.steps.size(); ++i)
     for (const int id : {schedule.steps[i].out, schedule.steps[i].bits})
-      if (id >= 0) plan->values[id].held = 0;
+      if (id >= 0) plan->values[id].held = 0, plan->values[id].first = plan->values[id].top;
   Strips strips(schedule, *plan, tasks);
   for (Part part; strips.next(&part);)
     for (const int id : {schedule.steps[part.step].out, schedule.steps[part.step].bits}) {

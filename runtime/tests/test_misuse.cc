@@ -110,6 +110,29 @@ void check_run(const aoie_model* model) {
          "NULL parallel_for");
   expect(aoie_run_parallel(model, image.data(), 9, 8, memory, two - 1, out.data(), 2, &serial, nullptr),
          AOIE_BAD_ARGUMENT, "a workspace for fewer tasks");
+  const aoie_part whole{0, 0, plan.grid_h, plan.grid_w};
+  const uint64_t part_bytes = aoie_part_bytes(model, 9, 8, &whole);
+  const auto run_part = [&](const aoie_part* part, uint64_t size, float* logits) {
+    return aoie_run_part(model, image.data(), 9, 8, part, memory, size, logits);
+  };
+  for (const aoie_part& part : {aoie_part{-1, 0, 1, 1},
+                                {0, -1, 1, 1},
+                                {0, 0, 0, 1},
+                                {0, 0, 1, 0},
+                                {0, 0, 1, -5},
+                                {plan.grid_h, 0, 1, 1},
+                                {0, 1, 1, plan.grid_w},
+                                {1, 0, INT32_MAX, 1},
+                                {INT32_MAX, INT32_MAX, INT32_MAX, INT32_MAX}}) {
+    expect(run_part(&part, part_bytes, out.data()), AOIE_BAD_ARGUMENT, "a part that is not in the grid");
+    expect(aoie_part_bytes(model, 9, 8, &part) == 0, 1, "no bytes for it");
+  }
+  expect(run_part(&whole, part_bytes, out.data()), AOIE_OK, "all parts");
+  expect(run_part(&whole, part_bytes - 1, out.data()), AOIE_BAD_ARGUMENT, "a small workspace of a part");
+  expect(run_part(nullptr, part_bytes, out.data()), AOIE_BAD_ARGUMENT, "NULL part");
+  expect(run_part(&whole, part_bytes, nullptr), AOIE_BAD_ARGUMENT, "NULL logits of a part");
+  expect(aoie_part_bytes(nullptr, 9, 8, &whole) + aoie_part_bytes(model, 9, 8, nullptr) == 0, 1, "no bytes for NULL");
+  expect(aoie_part_bytes(model, 0, 8, &whole) == 0, 1, "no bytes for a part of no picture");
   expect(aoie_trace(model, image.data(), 9, 8, memory, plan.trace_bytes - 1), AOIE_BAD_ARGUMENT, "a small trace");
   aoie_value value;
   for (int index : {-1, aoie_value_count(model), INT32_MAX})

@@ -351,6 +351,33 @@ def test_logits_do_not_depend_on_threads(name, isa, files, monkeypatch):
             assert same_bits(model.run(image, threads=threads), want), f"{name} at {(h, w)}, {threads} threads, {isa}"
 
 
+@pytest.mark.parametrize("isa", engine.isas())
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_part_of_the_decisions_has_the_bits_of_all(name, isa, files, monkeypatch):
+    monkeypatch.setenv("AOIENET_ISA", isa)
+    model = Model.open(files[name])
+    header = NETWORKS[name][0]
+    sizes = [(header["input"]["height"], header["input"]["width"])] if header["input"]["fixed"] else SIZES
+    for h, w in sizes:
+        image = picture(h, w, header["input"]["channels"], 3)
+        want = model.run(image)
+        rows, columns = want.shape[:2]
+        for y, x in ((0, 0), (rows // 2, columns // 3), (rows - 1, columns - 1)):
+            for down, across in ((1, 1), (-(-(rows - y) // 2), -(-(columns - x) // 3)), (rows - y, columns - x)):
+                found = model.run_part(image, y, x, down, across)
+                assert same_bits(found, want[y : y + down, x : x + across]), (h, w, y, x, down, across)
+
+
+def test_a_part_outside_of_the_grid_is_refused(files):
+    model = Model.open(files["scanner"])
+    image = picture(64, 64, model.header["input"]["channels"])
+    rows, columns = model.grid(64, 64)
+    wrong = [(-1, 0, 1, 1), (0, 0, 0, 1), (0, 0, 1, -1), (rows, 0, 1, 1), (0, 1, 1, columns), (0, 0, 2**40, 1)]
+    for part in [*wrong, (0.5, 0, 1, 1), (0, 0, "1", 1)]:
+        with pytest.raises(ValueError, match="lies in the grid"):
+            model.run_part(image, *part)
+
+
 def test_a_wrong_number_of_threads_is_refused(files):
     model = Model.open(next(iter(files.values())))
     for threads in (0, -1, 65, 2.0, "2", None, float("nan")):

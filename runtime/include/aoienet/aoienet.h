@@ -91,6 +91,18 @@ AOIE_API int aoie_run_parallel(const aoie_model* model, const uint8_t* image, in
                                void* context);
 AOIE_API uint64_t aoie_parallel_bytes(const aoie_model* model, int64_t h, int64_t w, int tasks);
 
+/* A part of the grid of decisions: rows y ... y + rows - 1, columns x ... x + columns - 1 of them. */
+typedef struct {
+  int32_t y, x, rows, columns;
+} aoie_part;
+/* aoie_run for a part of the decisions: their bits are the same, and what only the others need is left out, as where
+ * the surroundings of a tile are in the picture for the sake of its border. workspace: at least aoie_part_bytes, which
+ * is 0 when the model does not take the size or the part is not in the grid. out_logits: f32 [rows, columns, classes].
+ */
+AOIE_API int aoie_run_part(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, const aoie_part* part,
+                           void* workspace, uint64_t workspace_bytes, float* out_logits);
+AOIE_API uint64_t aoie_part_bytes(const aoie_model* model, int64_t h, int64_t w, const aoie_part* part);
+
 /* Bands: a scanner runs a picture of any height in pieces of bounded memory, with the bits of one run. */
 typedef struct {
   int32_t block_px, block_stride_px, halo_px, total_stride;

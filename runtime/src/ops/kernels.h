@@ -55,6 +55,7 @@ struct OpArgs {
   int64_t from, taken, before;    // channels: first and count of the channels taken, channels of 0 in front
   float low, high;                // clip
   int64_t skip_top, skip_bottom;  // output rows that another call makes: ops that run.cc splits by kRows
+  int64_t skip_left, skip_right;  // conv_int, conv_bits: output columns that nobody wants
   int64_t skip_first, skip_last;  // conv_bits: output channels that another call makes, multiples of kWord
   const Tail* tail;               // conv_int, conv_bits: NULL = none, out is written
 };

@@ -89,6 +89,24 @@ class Model:
         self._core.run(pixels, self._workspace(workspace_bytes), logits, threads)
         return logits
 
+    def run_part(self, image: Array, y: int, x: int, rows: int, columns: int) -> NDArray[np.float32]:
+        """Return the logits [rows, columns, K] of a part of the grid of decisions, which begins at row y, column x of it.
+
+        They have the bits of `run`; what only other decisions need is left out, as where a tile has its surroundings with it.
+        """
+        pixels = self._pixels(image)
+        h, w = pixels.shape[:2]
+        grid_h, grid_w, classes = self._core.plan(h, w)[:3]
+        part = (y, x, rows, columns)
+        inside = all(_is_whole(v) for v in part) and 0 <= y < y + rows <= grid_h and 0 <= x < x + columns <= grid_w
+        if not inside:
+            raise ValueError(
+                f"a part (y, x, rows, columns) lies in the grid of {(grid_h, grid_w)} decisions of a picture of {(h, w)}; received {part!r}."
+            )
+        logits = np.empty((rows, columns, classes), dtype=np.float32)
+        self._core.run_part(pixels, self._workspace(self._core.part_bytes(h, w, *part)), logits, y, x)
+        return logits
+
     def trace(self, image: Array) -> list[Any]:
         """Return every value of the graph by id (None for an id that is not used).
 

@@ -14,11 +14,14 @@ import numpy as np
 from aoienet.engine import Model
 from aoienet.segment import SegmentError, check_sides
 
+# A pixel inside of a window against one that is seen: `binary`, timed with windows of 32 to 1024 px (4.6 to 5.4).
+INSIDE_COST = 5
+
 
 class AoieSegmenter:
     """A Segmenter out of an .aoie file. Raises SegmentError where the file is no segmentation network."""
 
-    side_px, inside_cost = 0, 0
+    side_px, inside_cost = 0, INSIDE_COST
 
     def __init__(self, path: str | Path):
         try:
@@ -47,9 +50,8 @@ class AoieSegmenter:
             raise SegmentError(f"{self.name} takes uint8 {wanted}; received {image.shape} {image.dtype}")
         check_sides(self, image)
         edge, s = self.halo_px // self._stride, self._stride
-        odds = self._model.run(image)
-        odds = odds[edge : len(odds) - edge, edge : odds.shape[1] - edge]
-        rows, columns = odds.shape[:2]
+        rows, columns = (side // s - 2 * edge for side in image.shape[:2])
+        odds = self._model.run_part(image, edge, edge, rows, columns)
         pixels = odds.reshape(rows, columns, s, s).transpose(0, 2, 1, 3).reshape(rows * s, columns * s)
         with np.errstate(over="ignore"):
             return (1 / (1 + np.exp(-pixels / self._temperature))).astype(np.float32)

@@ -202,9 +202,10 @@ void conv_bits_as(const OpArgs& args) {
   for (int64_t oy = args.skip_top; oy < args.oh - args.skip_bottom; ++oy) {
     for (int64_t ky = 0; ky < args.k; ++ky) prepare_row(rows, oy * args.s - args.pad + ky);
     clear_bits(args, oy * args.ow);
-    int64_t ox = 0;
-    for (; ox + kWide <= args.ow; ox += kWide) channels<kWide>(rows, tail, oy, ox);
-    for (; ox < args.ow; ++ox) channels<1>(rows, tail, oy, ox);
+    const int64_t end = args.ow - args.skip_right;
+    int64_t ox = args.skip_left;
+    for (; ox + kWide <= end; ox += kWide) channels<kWide>(rows, tail, oy, ox);
+    for (; ox < end; ++ox) channels<1>(rows, tail, oy, ox);
   }
 }
 

@@ -297,8 +297,9 @@ void conv_bits_as(const OpArgs& args) {
     prepare_sums(rows, top);
     clear_bits(args, at_out);
     b.h = args.d + border_state(top, args.k, args.h) * 4 * args.o_pad;
-    for (int64_t ox = 0; ox < args.ow; ox += kWide) {
-      const int64_t count = args.ow - ox < kWide ? args.ow - ox : kWide;
+    const int64_t end = args.ow - args.skip_right;
+    for (int64_t ox = args.skip_left; ox < end; ox += kWide) {
+      const int64_t count = end - ox < kWide ? end - ox : kWide;
       if (kForm == kParity) prepare_windows(rows, top, ox, count);
       if (count == 4) channels<kForm, kPlanes, 4>(b, ox, at_out);
       if (count == 3) channels<kForm, kPlanes, 3>(b, ox, at_out);

@@ -105,10 +105,11 @@ void conv_bits_of(const OpArgs& args) {
     const float* h = args.d + border_state(top, kH, args.h) * 4 * args.o_pad;
     const int64_t out = oy * args.ow;
     clear_bits(args, out);
-    int64_t ox = 0;
-    for (; ox + kPixels <= args.ow; ox += kPixels)
+    const int64_t end = args.ow - args.skip_right;
+    int64_t ox = args.skip_left;
+    for (; ox + kPixels <= end; ox += kPixels)
       positions<kH, kW, kPlanes, kPixels, kWords>(args, tail, rows, pitch, words, ox, h, out + ox);
-    for (; ox < args.ow; ++ox) positions<kH, kW, kPlanes, 1, kWords>(args, tail, rows, pitch, words, ox, h, out + ox);
+    for (; ox < end; ++ox) positions<kH, kW, kPlanes, 1, kWords>(args, tail, rows, pitch, words, ox, h, out + ox);
   }
 }
 

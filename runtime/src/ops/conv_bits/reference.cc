@@ -19,7 +19,7 @@ void conv_bits_reference(const OpArgs& args) {
   const auto* weight = static_cast<const uint64_t*>(args.weight);
   auto* out = static_cast<float*>(args.out);
   for (int64_t oy = args.skip_top; oy < args.oh - args.skip_bottom; ++oy)
-    for (int64_t ox = 0; ox < args.ow; ++ox) {
+    for (int64_t ox = args.skip_left; ox < args.ow - args.skip_right; ++ox) {
       const int64_t top = oy * args.s - args.pad, left = ox * args.s - args.pad_w;
       const int64_t border = border_state(top, args.k, args.h) * 4 + border_state(left, args.kw, args.w);
       for (int64_t o = args.skip_first; o < args.o - args.skip_last; ++o) {

@@ -116,9 +116,10 @@ void conv_int_as(const OpArgs& args) {
     }
     line.at_out = oy * args.ow;
     clear_bits(args, line.at_out);
-    int64_t ox = 0;
-    for (; ox + 4 <= args.ow; ox += 4) channels<kForm, 4>(line, ox);
-    for (; ox < args.ow; ++ox) channels<kForm, 1>(line, ox);
+    const int64_t end = args.ow - args.skip_right;
+    int64_t ox = args.skip_left;
+    for (; ox + 4 <= end; ox += 4) channels<kForm, 4>(line, ox);
+    for (; ox < end; ++ox) channels<kForm, 1>(line, ox);
   }
 }
 

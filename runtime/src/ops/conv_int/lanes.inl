@@ -42,9 +42,10 @@ void conv_int(const OpArgs& args) {
     for (int64_t ky = 0; ky < args.k; ++ky) widen_row(args, oy * args.s - args.pad + ky, rows + ky * pitch);
     const int64_t out = oy * args.ow;
     clear_bits(args, out);
-    int64_t ox = 0;
-    for (; ox + kPixels <= args.ow; ox += kPixels) pixels<kPixels>(args, tail, rows, pitch, pairs, ox, out + ox);
-    for (; ox < args.ow; ++ox) pixels<1>(args, tail, rows, pitch, pairs, ox, out + ox);
+    const int64_t end = args.ow - args.skip_right;
+    int64_t ox = args.skip_left;
+    for (; ox + kPixels <= end; ox += kPixels) pixels<kPixels>(args, tail, rows, pitch, pairs, ox, out + ox);
+    for (; ox < end; ++ox) pixels<1>(args, tail, rows, pitch, pairs, ox, out + ox);
   }
 }
 

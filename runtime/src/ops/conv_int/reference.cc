@@ -7,7 +7,7 @@ void conv_int_reference(const OpArgs& args) {
   const auto* weight = static_cast<const int16_t*>(args.weight);
   auto* out = static_cast<float*>(args.out);
   for (int64_t oy = args.skip_top; oy < args.oh - args.skip_bottom; ++oy)
-    for (int64_t ox = 0; ox < args.ow; ++ox)
+    for (int64_t ox = args.skip_left; ox < args.ow - args.skip_right; ++ox)
       for (int64_t o = 0; o < args.o; ++o) {
         int32_t sum = 0;
         for (int64_t ky = 0; ky < args.k; ++ky)
