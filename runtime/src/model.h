@@ -100,8 +100,7 @@ struct Value {
   uint64_t bytes = 0, offset = 0;
   int64_t held = 0,
           first = 0;  // rows that have a place, from `offset` on, and which is the first (strips.h); else h, 0
-  int64_t top = 0, bottom = 0, left = 0,
-          right = 0;  // the rows and columns that are made, [top, bottom) x [left, right)
+  int32_t top = 0, bottom = 0, left = 0, right = 0;  // rows top ... bottom - 1, columns left ... right - 1 are made
 };
 
 inline int64_t row_bytes(const Value& v) { return static_cast<int64_t>(v.bytes) / (v.h * v.j); }  // of one plane

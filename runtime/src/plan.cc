@@ -36,6 +36,11 @@ int64_t conv_side(int64_t side, int64_t k, int64_t s, int64_t p) {
   return side + 2 * p < k ? 0 : (side + 2 * p - k) / s + 1;
 }
 
+void make_all(Value* v) {
+  v->top = v->left = 0;
+  v->bottom = static_cast<int32_t>(v->h), v->right = static_cast<int32_t>(v->w);
+}
+
 // The value that node makes of its inputs; h or w 0 when the input is too small.
 Value infer(const Node& node, const Value& x) {
   Value y = x;
@@ -80,8 +85,8 @@ Value infer(const Node& node, const Value& x) {
   }
   y.words = y.type == AOIE_BITS ? (y.c + 63) / 64 : 0;
   y.bytes = value_bytes(y);
-  y.held = y.bottom = y.h;
-  y.right = y.w;
+  y.held = y.h;
+  make_all(&y);
   return y;
 }
 
@@ -177,11 +182,11 @@ void place_apart(const Schedule& schedule, Plan* plan) {
 }
 
 // The places of an input that output places first ... last - 1 read, added to [*begin, *end).
-void want(const Reach& reach, int64_t first, int64_t last, int64_t size, int64_t* begin, int64_t* end) {
+void want(const Reach& reach, int64_t first, int64_t last, int64_t size, int32_t* begin, int32_t* end) {
   const int64_t low = reach.extent == 0 ? 0 : first * reach.step - reach.pad;
   const int64_t high = reach.extent == 0 ? size : (last - 1) * reach.step - reach.pad + reach.extent;
-  if (low < *begin) *begin = low < 0 ? 0 : low;
-  if (high > *end) *end = high > size ? size : high;
+  if (low < *begin) *begin = static_cast<int32_t>(low < 0 ? 0 : low);
+  if (high > *end) *end = static_cast<int32_t>(high > size ? size : high);
 }
 
 void want_input(const Reach& rows, const Reach& columns, const Value& y, Value* x) {
@@ -195,17 +200,19 @@ void want_part(const aoie_part& part, const Schedule& schedule, Plan* plan) {
     for (const int id : {step.out, step.bits, step.node->out})
       if (id >= 0) {
         Value& v = plan->values[id];
-        v.top = v.h, v.bottom = 0, v.left = v.w, v.right = 0;
+        make_all(&v);
+        v.top = v.bottom, v.bottom = 0, v.left = v.right, v.right = 0;
       }
   Value& result = plan->values[schedule.steps.back().node->out];
-  result.top = part.y, result.bottom = int64_t{part.y} + part.rows;
-  result.left = part.x, result.right = int64_t{part.x} + part.columns;
+  result.top = part.y, result.bottom = part.y + part.rows;
+  result.left = part.x, result.right = part.x + part.columns;
   constexpr Reach kSame{1, 1, 0}, kAll{0, 1, 0};
   for (size_t i = schedule.steps.size(); i-- > 0;) {
     const Step& step = schedule.steps[i];
     Value made = plan->values[step.node->out];  // of out and bits, which later steps want, what either needs
     for (const int id : {step.out, step.bits})
       if (id >= 0) want_input(kSame, kSame, plan->values[id], &made);
+    if (i > 0 && reach_of_rows(*step.node).extent == 0) make_all(&made);  // one call makes all: run.cc
     for (const int id : {step.out, step.bits, step.node->out})
       if (id >= 0) want_input(kSame, kSame, made, &plan->values[id]);
     if (i == 0) break;
@@ -241,8 +248,8 @@ int infer_shapes(const aoie_model& model, int64_t h, int64_t w, Plan* plan, cons
   image.w = w;
   image.c = model.channels;
   image.bytes = value_bytes(image);
-  image.held = image.bottom = h;
-  image.right = w;
+  image.held = h;
+  make_all(&image);
   for (size_t i = 1; i < model.nodes.size(); ++i) {
     const Node& node = model.nodes[i];
     const Value& x = plan->values[node.in[0]];
@@ -311,7 +318,10 @@ int make_plan(const aoie_model& model, int64_t h, int64_t w, const aoie_part* pa
     place_apart(model.fused, plan);
     plan->strips = plan->bytes < shared;
     if (!plan->strips) {  // ops that need whole maps
-      for (const Node& node : model.nodes) plan->values[node.out].held = plan->values[node.out].h;
+      for (const Node& node : model.nodes) {
+        Value& v = plan->values[node.out];
+        v.held = v.h, v.first = 0;
+      }
       plan->bytes = begin;
       place_values(model.fused, plan);
     }

@@ -329,6 +329,7 @@ int main() {
   for (const int planes : {1, 2})  // three tasks share 7 rows by channels
     check_network(aoie_test::small_file(40, 192, planes), 7, 29);
   check_network(aoie_test::hourglass_scan_file(), 37, 29);
+  check_network(aoie_test::hourglass_scan_file(), 1204, 600);  // so large, and of whole maps
   for (const int n : {1, 3, 11}) check_network(aoie_test::mixed_file(n), 8, 8);
   std::printf("%d kernel runs equal the reference\n", checked);
   return checked > 0 ? 0 : 1;
