@@ -1,6 +1,7 @@
 """aoienet scan from outside: what is in the folder afterwards, which pictures are meant, what is refused before the work."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -134,6 +135,45 @@ def test_a_scan_that_was_interrupted_is_not_thrown_away_by_the_advice(scan, thre
     again = scan(*three, "--out", tmp_path / "o")
     assert again.exit_code == 1 and "--resume, which keeps what is done" in again.stderr
     assert scan(*three, "--out", tmp_path / "o", "--resume").exit_code == 2
+
+
+def other_pixel(path):
+    """Another picture of the same length."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_shards_of_copies_with_other_times_are_merged_and_of_other_pictures_are_not(scan, three, tmp_path):
+    words = (*three[:2], tmp_path / "none.png", "--out")
+    assert scan(*words, tmp_path / "whole").exit_code == 2
+    for k in (1, 2):
+        assert scan(*words, tmp_path / f"s{k}", "--shard", f"{k}/2").exit_code == 2
+        os.utime(three[0], (k, k))
+    assert call("merge", tmp_path / "s1", tmp_path / "s2", "--out", tmp_path / "m").exit_code == 2
+    assert tree(tmp_path / "m") == tree(tmp_path / "whole")
+    other_pixel(three[1])
+    changed = call("merge", tmp_path / "s1", tmp_path / "s2", "--out", tmp_path / "n")
+    assert changed.exit_code == 1 and "b.png must be as it was when the shards were scanned" in changed.stderr
+    assert scan(*words, tmp_path / "s3", "--shard", "2/2").exit_code == 2
+    differ = call("merge", tmp_path / "s1", tmp_path / "s3", "--out", tmp_path / "n")
+    assert differ.exit_code == 1 and "differ in pictures" in differ.stderr
+
+
+def test_a_missing_picture_alone_is_the_same_in_all_shards(scan, tmp_path):
+    for k in (1, 2):
+        assert scan(tmp_path / "none.png", "--out", tmp_path / f"s{k}", "--shard", f"{k}/2").exit_code == 2
+    done = call("merge", tmp_path / "s1", tmp_path / "s2", "--out", tmp_path / "m")
+    assert done.exit_code == 2 and "no such file" in done.stderr
+
+
+def test_a_picture_with_another_time_is_resumed_and_another_picture_of_the_same_length_is_not(scan, three, tmp_path):
+    assert scan(*three, "--out", tmp_path / "o").exit_code == 2
+    os.utime(three[0], (1, 1))
+    assert scan(*three, "--out", tmp_path / "o", "--resume").exit_code == 2
+    other_pixel(three[0])
+    again = scan(*three, "--out", tmp_path / "o", "--resume")
+    assert again.exit_code == 1 and "picture 1 was" in again.stderr
 
 
 def test_the_progress_of_a_scan_is_there_while_its_first_band_is_done(scan, picture, tmp_path, monkeypatch):

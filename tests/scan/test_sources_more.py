@@ -3,13 +3,25 @@
 import io
 import os
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
-from aoienet.scan.sources import RawRows, SourceError, find_pictures, frames, grey_of_rgb, level_table, open_source
+from aoienet.scan.sources import (
+    RawRows,
+    SourceError,
+    find_pictures,
+    frames,
+    grey_of_rgb,
+    level_table,
+    open_source,
+    sampled_sha256,
+    stored,
+)
 
 H, W = 150, 203
 
@@ -271,6 +283,38 @@ def test_a_picture_that_cannot_be_used_says_what_to_do(tmp_path):
         open_source(tmp_path / "cut.png").read(0, 1)
 
 
+@pytest.mark.parametrize("offset", [0, 16, 255])
+def test_a_tiff_without_pages_is_one_error_and_nothing_else(tmp_path, offset):
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + bytes([offset, 0, 0, 0]) + bytes(8))
+    program = f"from aoienet.scan.sources import open_source\ntry: open_source({str(tmp_path / 'a.tif')!r})\nexcept ValueError as e: print(e)"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (
+        said.stderr == ""
+        and "a.tif holds no picture: a TIFF must have at least one page; received none; next: " in said.stdout
+    )
+
+
+@pytest.mark.parametrize("size", [1, 1000, 1 << 16, (1 << 20) - 1, 1 << 20])
+def test_a_file_of_up_to_1_mib_differs_from_another_by_any_byte(tmp_path, size):
+    data, rng = bytearray(size), random.Random(size)
+    (tmp_path / "a").write_bytes(data)
+    before = sampled_sha256(tmp_path / "a")
+    for at in {0, size - 1, *(rng.randrange(size) for _ in range(20))}:
+        data[at] ^= 1
+        (tmp_path / "a").write_bytes(data)
+        assert sampled_sha256(tmp_path / "a") != before
+        data[at] ^= 1
+
+
+def test_a_large_file_differs_from_another_by_its_ends_and_by_any_stretch_between_two_places(tmp_path):
+    size, path = 8 << 20, tmp_path / "a"
+    path.write_bytes(bytes(size))
+    before = sampled_sha256(path)
+    for first, count in ((0, 1), (size - 1, 1), (1 << 20, size // 15), (5 << 20, size // 15)):
+        path.write_bytes(bytes(first) + b"x" * count + bytes(size - first - count))
+        assert sampled_sha256(path) != before
+
+
 def test_a_comment_in_a_list_is_no_picture_unless_its_path_says_so(folder):
     (folder / "#1.png").write_bytes(b"x")
     (folder / "list.txt").write_text("# two pictures\na.tif\n./#1.png\n")
@@ -389,6 +433,42 @@ def test_an_interrupted_stream_keeps_the_rows_that_came(tmp_path, rgb):
     np.testing.assert_array_equal(got, rgb[:40, :, 0])
     with pytest.raises(SourceError, match="never writes over"):
         list(frames(io.BytesIO(bytes(W)), RawRows(W), tmp_path))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", ">u2"])
+def test_of_what_a_kill_left_the_whole_rows_become_a_picture(tmp_path, rgb, dtype):
+    form = RawRows(W, 3, dtype)
+    levels = (rgb if dtype == "uint8" else rgb.astype(np.uint16) * 257).astype(form.sample)
+    list(frames(io.BytesIO(levels[:100].tobytes()), form, tmp_path))
+    beginning = bytes(256) + levels[100:].tobytes()
+    for cut in (256 + 20 * form.row_bytes - 1, 256 + 20 * form.row_bytes):  # inside of row 20, and after it
+        (tmp_path / ".rows-0000000100.tif.part").write_bytes(beginning[:cut])
+        paths, rows = stored(tmp_path, form)
+        assert [p.name for p in paths] == ["rows-0000000000.tif", "rows-0000000100.tif"] == sorted(os.listdir(tmp_path))
+        np.testing.assert_array_equal(np.concatenate([whole(p, 3) for p in paths]), rgb[:rows])
+    assert rows == 120
+    for nothing in (0, 100, 256 + form.row_bytes - 1):
+        (tmp_path / ".rows-0000000120.tif.part").write_bytes(beginning[:nothing])
+        assert stored(tmp_path, form) == (paths, 120) and len(os.listdir(tmp_path)) == 2
+
+
+def test_a_stream_does_not_write_over_what_a_kill_left(tmp_path):
+    (tmp_path / ".rows-0000000000.tif.part").write_bytes(bytes(256 + W))
+    with pytest.raises(SourceError, match=r"never writes over a picture; received .*\.part"):
+        list(frames(io.BytesIO(bytes(W)), RawRows(W), tmp_path))
+
+
+def test_a_stream_that_cannot_be_read_to_its_end_keeps_the_rows_that_came(tmp_path, rgb):
+    class Broken(Dribble):
+        def read(self, size=-1):
+            if self._at > 40 * W:
+                raise OSError(5, "Input/output error")
+            return super().read(size)
+
+    made = frames(Broken(rgb[..., 0].tobytes()), RawRows(W), tmp_path, 30)
+    np.testing.assert_array_equal(np.concatenate([whole(next(made)), whole(next(made))]), rgb[:40, :, 0])
+    with pytest.raises(SourceError, match="after row 40: Input/output error; next: "):
+        next(made)
 
 
 def test_wrong_descriptions_of_a_stream_are_refused(tmp_path):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aoienet.scan.cascade import Stages
     from aoienet.scan.work import Picture, Plan
 
-REQUEST_FORMAT = 3
+REQUEST_FORMAT = 4
 INDEX = "index.html"  # the overview of a batch
 SUMMARY = "summary.json"
 OF_BATCH = (SUMMARY, "progress.json", INDEX)  # files in the folder of a batch, beside its journal
@@ -177,11 +177,16 @@ def request_as_json(request: Request, pictures: list[Picture], stream: dict[str,
 
 
 def _facts(picture: Picture) -> dict[str, Any]:
+    """What tells whether a picture is the same: length and content. The time of a file differs between copies on two machines."""
+    from aoienet.scan.sources import sampled_sha256
+
+    facts = {"input": str(picture.path)}
     try:
-        stat = picture.path.stat()
+        if not picture.path.is_file():  # a pipe would be waited for
+            return facts
+        return {"bytes": picture.path.stat().st_size, "sampled_sha256": sampled_sha256(picture.path), **facts}
     except OSError:
-        return {"input": str(picture.path), "folder": str(picture.folder.name)}
-    return {"input": str(picture.path), "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+        return facts
 
 
 def run_batch(batch: Batch, stages: Stages, jobs: int, dask: str | None = None) -> None:

@@ -77,11 +77,17 @@ def _check_unchanged(plan: dict[str, Any], now: dict[str, Any]) -> None:
     from aoienet.files import OutputError
 
     for before, after in zip(plan["pictures"], now["pictures"], strict=True):
-        if before.get("bytes") != after.get("bytes"):
+        if before != after:
             raise OutputError(
                 f"{before['input']} must be as it was when the shards were scanned, and be found from this folder; "
-                f"its size was {before.get('bytes')} bytes, now {after.get('bytes')}"
+                f"it was {_words(before)}, now it is {_words(after)}; next: put the same file there"
             )
+
+
+def _words(facts: dict[str, Any]) -> str:
+    if "bytes" not in facts:
+        return "missing or unreadable"
+    return f"of {facts['bytes']} bytes with SHA-256 {facts['sampled_sha256'][:12]}... in 16 places"
 
 
 def _check_complete(shards: list[Path], pictures: list[Any]) -> None:

@@ -12,11 +12,20 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from aoienet.scan.sources.base import AUTO, Source, SourceError, file_sha256, grey_of_rgb, level_table, orient
+from aoienet.scan.sources.base import (
+    AUTO,
+    Source,
+    SourceError,
+    file_sha256,
+    grey_of_rgb,
+    level_table,
+    orient,
+    sampled_sha256,
+)
 from aoienet.scan.sources.find import RAW, WILD, find_pictures
 from aoienet.scan.sources.geo import GeoReference
 from aoienet.scan.sources.part import Part
-from aoienet.scan.sources.stream import RawRows, frames
+from aoienet.scan.sources.stream import RawRows, frames, stored
 from aoienet.scan.sources.tiff import TiffSource
 from aoienet.scan.sources.whole import JPEG2000, WholeSource
 
@@ -34,6 +43,8 @@ __all__ = [
     "level_table",
     "open_source",
     "orient",
+    "sampled_sha256",
+    "stored",
 ]
 
 

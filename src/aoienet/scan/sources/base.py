@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ ADVICE_TILED = (
     "(for example: vips tiffsave IN OUT.tif --tile --compression deflate)"
 )
 ADVICE_SAMPLES = "next: save it with samples of 8 or 16 bits"
+
+SAMPLES, SAMPLE_BYTES = 16, 64 << 10  # of a file: places, and bytes at each, that tell it from others
 
 Decoded = tuple[np.ndarray, np.ndarray | None]  # pixels as handed out; bool, True where nothing was photographed
 
@@ -88,6 +91,20 @@ def file_sha256(path: Path) -> str:
         made = hashlib.sha256()
         while piece := handle.read(1 << 20):
             made.update(piece)
+        return made.hexdigest()
+
+
+def sampled_sha256(path: Path) -> str:
+    """SHA-256 of 1 MiB of a file: of parts of 64 KiB at 16 places equally far apart, from its beginning to its end; of all of it where it
+    is no longer. Together with the length it tells another picture at the cost of 16 reads from a network disk. What it does not see
+    is a spot between these places that was retouched in a file without compression.
+    """
+    with open(path, "rb") as handle:
+        last = max(0, handle.seek(0, os.SEEK_END) - SAMPLE_BYTES)
+        made = hashlib.sha256()
+        for k in range(SAMPLES):
+            handle.seek(last * k // (SAMPLES - 1))
+            made.update(handle.read(SAMPLE_BYTES))
         return made.hexdigest()
 
 

@@ -1,7 +1,8 @@
 """A line-scan stream: raw rows without a header become pictures on disk while they arrive.
 
 Each picture is an uncompressed BigTIFF of one strip, which is read row by row later, so a scan can look back, be
-resumed and be checked by hash like any other. Memory: CHUNK_BYTES, whatever the length of the stream.
+resumed and be checked by hash like any other. Its directory stands before the rows, so the length of a file tells its rows
+also where a process was killed in the middle. Memory: CHUNK_BYTES, whatever the length of the stream.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +20,8 @@ import numpy as np
 from aoienet.scan.sources.base import SourceError
 
 CHUNK_BYTES = 4 << 20
+DATA_AT = 256  # bytes before the first row; header and directory take 16 and at most 216
+PART = ".part"  # ending of a picture that is not whole yet; it is no .tmp, which a restart throws away
 DTYPES = {"u1": "uint8", "uint8": "uint8", "u2": "<u2", "uint16": "<u2", "<u2": "<u2", ">u2": ">u2"}
 SHORT, LONG, LONG8 = 3, 4, 16  # types of TIFF fields
 
@@ -64,7 +68,8 @@ def frames(stream: BinaryIO, form: RawRows, folder: Path, rows: int | None = Non
 
     Args     rows: rows per picture; None: one picture up to the end of the stream. The last one may be shorter.
              Files are named by their first row: rows-0000000000.tif.
-    Raises   SourceError: no row at all; the stream ends inside a row (after the last whole picture was handed out).
+    Raises   SourceError: no row at all; the stream ends inside a row, cannot be read further or not be stored (after the last
+             picture was handed out).
     """
     if rows is not None and rows < 1:
         raise SourceError(f"a picture needs at least 1 row; received rows={rows}.")
@@ -72,12 +77,20 @@ def frames(stream: BinaryIO, form: RawRows, folder: Path, rows: int | None = Non
     first = 0
     while True:
         path = folder / f"rows-{first:010d}.tif"
-        if path.exists():
-            raise SourceError(f"a stream never writes over a picture; received {path}, which exists; use a new folder.")
-        count, rest = _one_picture(stream, form, path, rows)
+        for taken in (path, _part_of(path)):
+            if taken.exists():
+                raise SourceError(
+                    f"a stream never writes over a picture; received {taken}, which exists; use a new folder."
+                )
+        count, rest, error = _one_picture(stream, form, path, rows)
         first += count
         if count:
             yield path
+        if error is not None:
+            raise SourceError(
+                f"cannot store the rows of the stream after row {first}: {error.strerror}; "
+                "next: free some space, and scan what comes after that row into another folder"
+            )
         if rest:
             raise SourceError(
                 f"the stream must hold whole rows of {form.row_bytes} bytes ({form.width} px x {form.channels} x "
@@ -89,43 +102,72 @@ def frames(stream: BinaryIO, form: RawRows, folder: Path, rows: int | None = Non
         raise SourceError(f"the stream must hold at least one row of {form.row_bytes} bytes; received none.")
 
 
-def _one_picture(stream: BinaryIO, form: RawRows, path: Path, rows: int | None) -> tuple[int, int]:
-    """One BigTIFF from the stream; gives the rows written and the bytes of an unfinished row.
+def stored(folder: Path, form: RawRows) -> tuple[list[Path], int]:
+    """The pictures of an earlier stream in order, and how many rows they hold. What a killed process left of a picture is made one of
+    its whole rows first, which can be killed and done again.
 
-    Rows cannot be asked for twice: what has come in is kept as a picture also when reading is interrupted.
+    Raises   OSError: it cannot be read or written.
+    """
+    for part in folder.glob(f".rows-*{PART}"):
+        _finish(part, form)
+    paths = sorted(folder.glob("rows-*.tif"))
+    return paths, sum((path.stat().st_size - DATA_AT) // form.row_bytes for path in paths)
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}{PART}")
+
+
+def _one_picture(stream: BinaryIO, form: RawRows, path: Path, rows: int | None) -> tuple[int, int, OSError | None]:
+    """One BigTIFF from the stream; gives the rows written, the bytes of an unfinished row, and what ended it early.
+
+    Rows cannot be asked for twice: what has come in is kept as a picture also when reading is interrupted, and nothing waits in a
+    buffer that a kill would take.
     """
     limit = None if rows is None else rows * form.row_bytes
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    size = 0
-    with open(part, "wb") as out:
-        out.write(bytes(16))
-        try:
+    part, size, error = _part_of(path), 0, None
+    out = open(part, "xb", buffering=0)
+    try:
+        with out:
+            _write(out, bytes(DATA_AT))
             while limit is None or size < limit:
                 piece = stream.read(CHUNK_BYTES if limit is None else min(CHUNK_BYTES, limit - size))
                 if not piece:
                     break
-                out.write(piece)
                 size += len(piece)
-        finally:
-            count, rest = divmod(size, form.row_bytes)
-            _finish(out, form, count)
-            if count:
-                os.replace(part, path)
-            else:
-                part.unlink()
+                _write(out, piece)
+    except OSError as reason:
+        error = reason
+    finally:
+        count, rest = _finish(part, form)
+    return count, rest, error
+
+
+def _write(out: FileIO, data: bytes) -> None:
+    """All of it; a disk that fills up takes a part first and says so at the rest."""
+    while data:
+        data = data[out.write(data) :]
+
+
+def _finish(part: Path, form: RawRows) -> tuple[int, int]:
+    """Make a picture of the whole rows in a file, by its length alone; gives their number and the bytes of an unfinished row. It takes no
+    space, so a full disk does not hinder it."""
+    count, rest = divmod(max(0, part.stat().st_size - DATA_AT), form.row_bytes)
+    if not count:
+        part.unlink()
+        return count, rest
+    with open(part, "r+b", buffering=0) as out:
+        out.truncate(DATA_AT + count * form.row_bytes)
+        _write(out, _head(form, count))
+    os.replace(part, part.with_name(part.name.removeprefix(".").removesuffix(PART)))
     return count, rest
 
 
-def _finish(out: BinaryIO, form: RawRows, count: int) -> None:
-    """Cut an unfinished row off, append the directory, point the header at it."""
-    at = -(-(16 + count * form.row_bytes) // 8) * 8
-    out.truncate(16 + count * form.row_bytes)
-    out.seek(at)
-    out.write(_directory(form, count))
-    out.seek(0)
+def _head(form: RawRows, count: int) -> bytes:
+    """What comes before the rows: the header of a BigTIFF, and the directory right behind it."""
     order = b"MM\0+" if form.sample.byteorder == ">" else b"II+\0"
-    out.write(order + struct.pack(_order(form) + "HHQ", 8, 0, at))
-    out.flush()
+    head = order + struct.pack(_order(form) + "HHQ", 8, 0, 16) + _directory(form, count)
+    return head.ljust(DATA_AT, b"\0")
 
 
 def _order(form: RawRows) -> str:
@@ -133,7 +175,7 @@ def _order(form: RawRows) -> str:
 
 
 def _directory(form: RawRows, count: int) -> bytes:
-    """The image file directory of an uncompressed strip that begins at byte 16; every value fits into its field."""
+    """The image file directory of an uncompressed strip that begins at DATA_AT; every value fits into its field."""
     bits, order = 8 * form.sample.itemsize, _order(form)
     fields: list[tuple[int, int, tuple[int, ...]]] = [
         (256, LONG, (form.width,)),
@@ -141,7 +183,7 @@ def _directory(form: RawRows, count: int) -> bytes:
         (258, SHORT, (bits,) * form.channels),
         (259, SHORT, (1,)),
         (262, SHORT, (1 if form.channels == 1 else 2,)),
-        (273, LONG8, (16,)),
+        (273, LONG8, (DATA_AT,)),
         (277, SHORT, (form.channels,)),
         (278, LONG, (max(1, count),)),
         (279, LONG8, (count * form.row_bytes,)),

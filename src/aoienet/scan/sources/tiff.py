@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ REDUCED, MASK = 1, 4  # bits of NewSubfileType (TIFF 6.0, tag 254)
 ALPHA = (1, 2)  # kinds of extra samples (tag 338): associated, unassociated; 0 is anything else, as near infrared
 NODATA = 42113  # tag of GDAL: the level that stands for no data, as text
 LEVELS = 32  # pages looked at for the full picture; a pyramid that halves each time has fewer levels
+NOWHERE = logging.NullHandler()  # for what tifffile logs, which Python would print beside our error
 
 
 class TiffSource(Source):
@@ -37,6 +39,7 @@ class TiffSource(Source):
 
         self.path, self.channels, self.notes, self.warnings, self.white_level = path, channels, [], [], 255
         self._wanted_white, self._wanted_nodata = white_level, nodata
+        tifffile.logger().addHandler(NOWHERE)
         with refuse(path):
             self._tiff = tifffile.TiffFile(path)
         try:
@@ -79,6 +82,10 @@ class TiffSource(Source):
     def _full_page(self) -> Any:
         """The first page that is neither a reduced copy nor a mask; counts the levels of a pyramid."""
         pages = self._tiff.pages
+        if not len(pages):
+            raise SourceError(
+                f"{self.path} holds no picture: a TIFF must have at least one page; received none; next: copy it anew from the camera or the archive"
+            )
         kinds = [int(getattr(pages[i], "subfiletype", None) or 0) for i in range(min(len(pages), LEVELS))]
         full = next((i for i, kind in enumerate(kinds) if not kind & (REDUCED | MASK)), 0)
         page: Any = pages[full]
