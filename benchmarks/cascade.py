@@ -6,13 +6,16 @@ break-even on large surfaces of known cracks.
     python benchmarks/cascade.py ... --heavy heavy.onnx                    (of a run of aoienet train -o model=segment_heavy)
 
 Seconds are CPU seconds of one thread, pictures are uncompressed, so decoding is apart. Surfaces: clean parts of test
-pictures, blended, in which cracks of aoienet.synth are drawn; the share is that of blocks of 64 px with a crack in them.
+pictures, blended, in which cracks of aoienet.synth are drawn; the share is that of blocks of 64 px with a crack in them. Each surface
+is also scanned by `aoienet scan` with one process: seconds of clock with all outputs, peak memory.
 The heavy network has four times the channels of light; without --heavy its weights are random: it is there for its cost alone.
 """
 
 import argparse
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -177,10 +180,25 @@ def timed(work) -> tuple[float, object]:
     return time.process_time() - before, result
 
 
+def scanned(path: Path, model: str, segmenter: str) -> dict:
+    """What `aoienet scan` needs for a picture, all outputs written."""
+    out = path.with_suffix(".scan")
+    words = ["scan", str(path), "--out", str(out), "--model", model, "--segmenter", segmenter, "--jobs", "1", "--json"]
+    done = subprocess.run([sys.executable, "-m", "aoienet", *words], check=True, capture_output=True)
+    document = json.loads(done.stdout)
+    entry, run = document["inputs"][0], document["run"]
+    return {
+        "seconds": run["seconds"],
+        "peak_memory_mib": run["peak_memory_mib"],
+        "dropped": entry["area_dropped_share"],
+    }
+
+
 def on_surface(
-    stages: Stages, heavy: Segmenter, pictures: list[Picture], megapixels: float, share: float, seed: int, rounds: int
+    stages: Stages, names: list[str], heavy: Segmenter, pictures: list[Picture], megapixels: float, share: float, args
 ) -> dict:
     """One surface: masks of both ways against the truth, and seconds of each in turn, medians of the rounds; heavy runs once."""
+    seed, rounds = args.seed, args.rounds
     side = int(np.sqrt(megapixels * 1e6)) // 64 * 64
     ground = ground_of(pictures, side, side, seed)
     made = synth.surface(
@@ -205,7 +223,11 @@ def on_surface(
         "first_s": float(np.median(firsts)),
         "over": {},
     }
-    for segmenter, times in ((stages.segmenter, rounds), (heavy, 1)):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "surface.tif"
+        synth.write_tiff(made, path)
+        out["scan"] = scanned(path, args.model, names[0])
+    for segmenter, times in (*((load(name), rounds) for name in names), (heavy, 1)):
         seconds = []
         for k in range(times):
             dense_s, dense = timed(lambda s=segmenter: masked(s, pixels, everything))
@@ -285,7 +307,11 @@ def text(result: dict) -> str:
             f"{row['megapixels']:.1f} megapixels, {100 * row['share']:g} % of the blocks ({row['cracks']} cracks, "
             f"{100 * row['crack_pixel_share']:.3f} % of the pixels); first stage "
             f"{row['first_s']:.1f} s, {row['megapixels'] / row['first_s']:.1f} megapixels/s",
+            f"  aoienet scan: {row['scan']['seconds']:.1f} s, {row['megapixels'] / row['scan']['seconds']:.1f} megapixels/s, "
+            f"{100 * row['scan']['dropped']:.1f} % dropped, peak memory {row['scan']['peak_memory_mib']:.0f} MiB",
         ]
+        first = next(iter(row["over"].values()))
+        cascade_s = row["first_s"] + first["second_s"]
         for name, over in row["over"].items():
             dense, cascade, fast = over["dense"], over["cascade"], over["times_as_fast"]
             shares = ", ".join(
@@ -297,7 +323,8 @@ def text(result: dict) -> str:
                 + (shares if dense["recall"] else "nothing found"),
                 f"    dense {over['dense_s']:.1f} s, second stage {over['second_s']:.1f} s ({100 * over['second_s'] / over['dense_s']:.0f} "
                 f"%): {fast['median']:.2f} ({fast['least']:.2f} to {fast['most']:.2f}) times as fast; breaks even at "
-                f"{100 * (1 - row['first_s'] / over['dense_s']):.0f} %",
+                f"{100 * (1 - row['first_s'] / over['dense_s']):.0f} %; the first cascade is {over['dense_s'] / cascade_s:.1f} times as fast "
+                "as it dense",
             ]
     return "\n".join(lines)
 
@@ -316,7 +343,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", default="crack_blocks")
     parser.add_argument("--threshold", type=float, help="of the first stage, in place of that of its file")
-    parser.add_argument("--segmenter", default=DEFAULT_SEGMENTER, help="the second stage")
+    parser.add_argument("--segmenters", nargs="+", default=[DEFAULT_SEGMENTER, "light"], help="second stages, in turn")
     parser.add_argument("--heavy", type=Path, help="a trained heavy network")
     parser.add_argument("--surfaces", action="store_true")
     parser.add_argument("--megapixels", type=float, default=100)
@@ -326,7 +353,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    stages = open_stages(Request(model=args.model, threshold=args.threshold, segmenter=args.segmenter))
+    stages = open_stages(Request(model=args.model, threshold=args.threshold, segmenter=args.segmenters[0]))
     test = [p for p in cracks.load(args.data, train=False).test if p.source in cracks.MASKED]
     result: dict = {
         "first_stage": stages.model,
@@ -336,10 +363,10 @@ def main() -> None:
     if args.surfaces:
         heavy = heavy_network(args.heavy)
         result["surfaces"] = [
-            on_surface(stages, heavy, test, args.megapixels, s / 100, args.seed, args.rounds) for s in args.shares
+            on_surface(stages, args.segmenters, heavy, test, args.megapixels, s / 100, args) for s in args.shares
         ]
     else:
-        segmenters = [stages.segmenter, *([load(args.heavy)] if args.heavy else [])]
+        segmenters = [load(name) for name in (*args.segmenters, *([args.heavy] if args.heavy else []))]
         result["test_parts"] = {s.name: on_test_parts(test, stages, s, args.pictures) for s in segmenters}
     print(json.dumps(result, indent=2) if args.json else text(result))
 

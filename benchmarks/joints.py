@@ -66,11 +66,11 @@ def told(masks: list[np.ndarray], names: list[str], scale: int) -> dict:
     }
 
 
-def real(data: Path, part: str) -> dict:
-    segmenter = load(DEFAULT_SEGMENTER)
+def real(data: Path, part: str, name: str) -> dict:
+    segmenter = load(name)
     parts = cracks.load(data, train=part == "train", channels=segmenter.channels)
     pictures: tuple[Picture, ...] = (*parts.train, *parts.val) if part == "train" else parts.test
-    out: dict = {"part": part, "least_px": joint.LEAST_PX}
+    out: dict = {"part": part, "segmenter": segmenter.name, "least_px": joint.LEAST_PX}
     for source in cracks.MASKED:
         own = [p for p in pictures if p.source == source]
         names = [p.name for p in own]
@@ -85,10 +85,10 @@ def real(data: Path, part: str) -> dict:
     return out
 
 
-def surfaces(count: int, seed: int) -> dict:
+def surfaces(count: int, seed: int, name: str) -> dict:
     """How many drawn joints are recognised, and how well cracks are measured beside them."""
-    _, stages = _cascade.opened(_cascade.Request(model="crack_blocks"))
-    out: dict = {"megapixels": SIDE_PX**2 / 1e6, "least_px": joint.LEAST_PX, "seeds": {}}
+    _, stages = _cascade.opened(_cascade.Request(model="crack_blocks", segmenter=name))
+    out: dict = {"megapixels": SIDE_PX**2 / 1e6, "segmenter": name, "least_px": joint.LEAST_PX, "seeds": {}}
     for one in range(seed, seed + count):
         made = synth.surface(SIDE_PX, SIDE_PX, one)
         with tempfile.TemporaryDirectory() as folder:
@@ -111,12 +111,15 @@ def main() -> None:
     parser.add_argument("--part", choices=("test", "train"), default="test")
     parser.add_argument("--surfaces", type=int, default=0)
     parser.add_argument("--seed", type=int, default=201)
+    parser.add_argument("--segmenter", default=DEFAULT_SEGMENTER, help="the second stage")
     parser.add_argument("--least", type=float, default=joint.LEAST_PX)
     args = parser.parse_args()
     if not args.data and not args.surfaces:
         parser.error("--data FOLDER or --surfaces N must be given")
     joint.LEAST_PX = args.least
-    out = real(args.data, args.part) if args.data else surfaces(args.surfaces, args.seed)
+    out = (
+        real(args.data, args.part, args.segmenter) if args.data else surfaces(args.surfaces, args.seed, args.segmenter)
+    )
     print(json.dumps(out, indent=1))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -101,6 +102,7 @@ def picture_lines(document: dict[str, Any]) -> Iterator[str]:
     yield f"reading    {bands}, {reading['memory_mib']:g} MiB for the reader and one band in grey"
     if reading["advice"]:
         yield f"advice     {reading['advice']}"
+    yield f"next       aoienet scan {shlex.quote(document['file'])} --out OUT --dry-run: blocks, memory and time of a scan"
 
 
 def _words(stored: dict[str, Any]) -> Iterator[str]:
