@@ -1,6 +1,7 @@
 # All set-up happens in .venv; stamp files in it say what is done, so a second call is offline.
 #   make demo | test | check | dev | test-all | runtime | sanitize | bench | golden | sz | clean     make test T=quant: one room
-#   make aarch64 | cortex-m | fuzz: the runtime for ARM, for small boards, against hostile files (packages: .ci/run)
+#   make aarch64 | cortex-m | warnings | fuzz: the runtime for ARM, for small boards, read by clang, against hostile files
+#   (packages: .ci/run)
 
 PYTHON ?= python3
 T ?=
@@ -18,10 +19,10 @@ export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .NOTPARALLEL:
-.PHONY: help dev check format test test-slow test-all runtime sanitize aarch64 cortex-m fuzz bench golden demo sz clean no-nvidia
+.PHONY: help dev check format test test-slow test-all runtime sanitize aarch64 cortex-m warnings fuzz bench golden demo sz clean no-nvidia
 
 help:
-	@sed -n '2,3p' Makefile
+	@sed -n '2,4p' Makefile
 
 # --- set-up -----------------------------------------------------------------------------------------------------------
 
@@ -105,6 +106,12 @@ cortex-m: | $(CMAKE)
 	  "-DAOIENET_BOARD_CASES=crack_blocks=$(BOARD_MODEL)=$(CURDIR)/build/crack_blocks.golden"
 	$(CMAKE) --build build/cortex-m -j$(JOBS)
 	$(CTEST) --test-dir build/cortex-m -V
+
+# What clang warns of and gcc does not. Nothing is built, so one machine that has every instruction set does for all units.
+warnings:
+	find runtime/src runtime/tests runtime/fuzz -name '*.cc' ! -name neon.cc -print0 | xargs -0 -n 8 -P $(JOBS) clang++ \
+	  -std=c++17 -fsyntax-only -march=icelake-server -Wall -Wextra -Wconversion -Werror -DAOIE_X86=1 -DAOIENET_FUZZ=1 \
+	  -Iruntime/include -Iruntime/src
 
 # The reader of model files under libFuzzer: the kept corpus, the hostile files, and what comes of them in FUZZ_S seconds.
 FUZZ_S ?= 60

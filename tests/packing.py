@@ -1,6 +1,7 @@
 """Pack a network whose every constant is exercised, and compare it layer by layer with its training form."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,8 @@ def transform_of(net: BinaryNet) -> dict:
     return {"kind": "center"}
 
 
-def verified(net: BinaryNet, folder: Path, count: int = 1) -> verify.Verification:
-    """Pack to a file, read it, run it in C++ with every instruction set and in NumPy, compare."""
+def packed(net: BinaryNet, path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Write `path`; header and tensors as read from it."""
     info = {
         "classes": [f"class_{i}" for i in range(net.spec.num_classes)],
         "transform": transform_of(net),
@@ -74,23 +75,41 @@ def verified(net: BinaryNet, folder: Path, count: int = 1) -> verify.Verificatio
         "recipe": {},
         "result": {},
     }
-    format.write(folder / "m.aoie", *export.pack(net, info, net.spec.name))
-    header, tensors = format.read(folder / "m.aoie")
+    format.write(path, *export.pack(net, info, net.spec.name))
+    return format.read(path)
+
+
+def same_bits(left: np.ndarray, right: np.ndarray) -> bool:
+    """Also of -0 and NaN."""
+    left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
+    return left.shape == right.shape and left.dtype == right.dtype and left.tobytes() == right.tobytes()
+
+
+def tracer(path: Path) -> tuple[dict[str, Any], Callable[[np.ndarray], list[np.ndarray]]]:
+    """(header, trace) of a packed file: the values in C++, which every instruction set and NumPy give alike."""
+    header, tensors = format.read(path)
     models = []
     for isa in engine.isas():
         with mock.patch.dict(os.environ, AOIENET_ISA=isa):
-            models.append(engine.Model.open(folder / "m.aoie"))
+            models.append(engine.Model.open(path))
 
     def trace(image: np.ndarray) -> list[np.ndarray]:
         slow = simulate.run(header, tensors, image)
         for model in models:
             fast = model.trace(image)
             for entry in header["graph"]:
-                same = np.array_equal(fast[entry["out"]], slow[entry["out"]])
+                same = same_bits(fast[entry["out"]], slow[entry["out"]])
                 assert same, f"{model.isa} and NumPy differ in {entry}"
-            assert np.array_equal(model.run(image), fast[header["graph"][-1]["out"]]), (
+            assert same_bits(model.run(image), fast[header["graph"][-1]["out"]]), (
                 f"{model.isa}: a run differs from its trace"
             )
         return fast
 
+    return header, trace
+
+
+def verified(net: BinaryNet, folder: Path, count: int = 1) -> verify.Verification:
+    """Pack to a file, read it, run it in C++ with every instruction set and in NumPy, compare."""
+    packed(net, folder / "m.aoie")
+    header, trace = tracer(folder / "m.aoie")
     return verify.verify(net, header, trace, list(pictures.pictures(header, count)))

@@ -33,6 +33,22 @@ void require(bool truth, const char* what) {
   std::abort();
 }
 
+// The decision in the middle has the bits that it has in `all`.
+void run_part(const aoie_model* model, const unsigned char* image, int side, const aoie_plan_result& plan,
+              const float* all) {
+  const aoie_part part{plan.grid_h / 2, plan.grid_w / 2, 1, 1};
+  const uint64_t needed = aoie_part_bytes(model, side, 64, &part);
+  const size_t bytes = static_cast<size_t>(plan.classes) * sizeof(float);
+  require(needed > 0, "a part of what is planned is planned");
+  void* workspace = std::aligned_alloc(AOIE_WORKSPACE_ALIGN, static_cast<size_t>(needed));
+  auto* out = static_cast<float*>(std::malloc(bytes));
+  require(aoie_run_part(model, image, side, 64, &part, workspace, needed, out) == AOIE_OK, "a part runs");
+  const int64_t at = (int64_t{part.y} * plan.grid_w + part.x) * plan.classes;
+  require(std::memcmp(out, all + at, bytes) == 0, "a part has the bits of the whole");
+  std::free(out);
+  std::free(workspace);
+}
+
 void run(const aoie_model* model) {
   static unsigned char image[64 * 64 * 3];
   for (size_t i = 0; i < sizeof image; ++i) image[i] = static_cast<unsigned char>(i * i >> 3);
@@ -50,8 +66,9 @@ void run(const aoie_model* model) {
     void* workspace = std::aligned_alloc(AOIE_WORKSPACE_ALIGN, static_cast<size_t>(plan.workspace_bytes));
     auto* out = static_cast<float*>(std::malloc(logits * sizeof(float)));
     require(aoie_run(model, image, side, 64, workspace, plan.workspace_bytes, out) == AOIE_OK, "what is planned runs");
-    std::free(out);
     std::free(workspace);
+    run_part(model, image, side, plan, out);
+    std::free(out);
     return;
   }
 }

@@ -293,12 +293,25 @@ void check_network(const std::vector<unsigned char>& file, int64_t h, int64_t w)
   }
 }
 
+// A line of kernels.inc is what runs on its instruction set: a kernel that nobody finds would pass every other check.
+void check_found(aoie::Op op, const char* isa, aoie::Kernel kernel) {
+  for (int i = 0; i < aoie::kIsaCount; ++i) {
+    const aoie::Choice found = aoie::find_kernel(op, i);
+    if (std::strcmp(isa, aoie::isa_name(i)) == 0 && found.isa == i && found.kernel == kernel) return;
+  }
+  std::printf("the kernel %s_%s is not found\n", aoie::op_name(op), isa);
+  std::exit(1);
+}
+
 }  // namespace
 
 int main() {
+#define AOIE_KERNEL(op, isa) check_found(aoie::Op::op, #isa, &aoie::op##_##isa);
+#include "ops/kernels.inc"
+#undef AOIE_KERNEL
   const int64_t sizes[][2] = {{1, 1}, {1, 2}, {2, 1}, {2, 2}, {3, 3}, {1, 7}, {5, 4}, {4, 9}, {7, 11}};
   const int64_t outputs[] = {1, 8, 13, 16, 21, 40, 128, 130};
-  int turn = 0;
+  size_t turn = 0;
   for (int64_t c : {1, 3, 31, 32, 33, 63, 64, 65, 97, 127, 128, 200, 256, 320, 577})
     for (int64_t k : {1, 3})
       for (int64_t kw : {1, 3})

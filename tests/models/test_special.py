@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.packing import packed, tracer
 from tests.published import published
 
-from aoienet.deploy import export, format, pictures, simulate, verify
+from aoienet.deploy import export, pictures, verify
 from aoienet.deploy.cost import cost_of
 from aoienet.models import create_model, specs
 from aoienet.models.blocks.groups import Group
@@ -325,13 +326,11 @@ def trained(name: str, side: int):
 def test_packed_network_equals_the_training_form_layer_by_layer(name, tmp_path):
     side = SIDES.get(name, 32 if specs()[name].input_hw == (32, 32) else 48)
     net = trained(name, side)
-    info = {"classes": list("abcdef"), "transform": {"kind": "center"}, "scan": None}
-    info |= {"model_name": name, "recipe": {}, "result": {}}
-    format.write(tmp_path / "m.aoie", *export.pack(net, info, name))
-    header, tensors = format.read(tmp_path / "m.aoie")
+    packed(net, tmp_path / "m.aoie")
+    header, trace = tracer(tmp_path / "m.aoie")
     differences = []
     for image in pictures.pictures(header, 3):
-        result = verify.verify(net, header, lambda image: simulate.run(header, tensors, image), [image], full=1)
+        result = verify.verify(net, header, trace, [image], full=1)
         assert result.passed, result.first_difference
         differences.append(result.free_largest_logit_difference)
         # A value within rounding of its threshold may flip a bit of the free run of one picture; a wrong sum, of all.

@@ -7,6 +7,8 @@ import pytest
 import torch
 from tests.packing import distinct
 
+from aoienet import weights
+from aoienet.deploy import format
 from aoienet.deploy.cost import Cost, cost_of
 from aoienet.models import changed, create_model, list_models, specs
 from aoienet.models.net import BinaryNet
@@ -96,6 +98,15 @@ def test_cost_of_the_papers_cifar_form():
     cifar = count(SPECS["aoienet_cifar"])
     assert cifar.binary_macs == 54_263_808
     assert cifar.ops == pytest.approx(1.475e6, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["crack_blocks", "crack_blocks_fast"])
+def test_shipped_scanners_take_at_most_15_000_binary_macs_per_pixel(name):
+    """Of both planes; docs/results/2026-11-27-scan-networks.md."""
+    header, _ = format.read(weights.locate(name))
+    cost = count(SPECS[header["meta"]["network"]])
+    assert cost.input == (1, 256, 256)
+    assert 0 < cost.binary_macs_planes / (256 * 256) <= 15_000
 
 
 @pytest.mark.parametrize("name", list_models())

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from aoienet.models.net import BinaryNet
+from aoienet.nn.conv import BinaryConv2d
 
 
 @torch.no_grad()
@@ -14,6 +15,10 @@ def export(net: BinaryNet, path: str | Path, hw: tuple[int, int] | None = None, 
     """Write `path` (opset 17). Input "image": the transformed image as float32 NCHW of the given size; output "logits"."""
     height, width = hw or net.spec.input_hw
     plain = deepcopy(net).float().eval().to(memory_format=torch.contiguous_format)
+    for module in plain.modules():
+        if isinstance(module, BinaryConv2d):  # constants: opset 17 has no words for what some weight quantizers do
+            module.weight.copy_(module.weight_q(module.weight))
+            module.real = True
     image = torch.zeros(batch, net.spec.in_channels, height, width)
     with warnings.catch_warnings():
         warnings.simplefilter(
