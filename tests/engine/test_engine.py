@@ -337,35 +337,32 @@ def test_workspace_of_a_wide_tile_stays_small(files):
     assert Model.open(files["scanner"]).workspace_bytes(1100, 2100) < 250e6
 
 
+def pictures_of(name: str, isa: str, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch):
+    """(model on the instruction set, picture, its logits) for pictures of all SIZES, or of the only one."""
+    monkeypatch.setenv("AOIENET_ISA", isa)
+    model, entry = Model.open(files[name]), NETWORKS[name][0]["input"]
+    for h, w in [(entry["height"], entry["width"])] if entry["fixed"] else SIZES:
+        image = picture(h, w, entry["channels"], 3)
+        yield model, image, model.run(image)
+
+
 @pytest.mark.parametrize("isa", engine.isas())
 @pytest.mark.parametrize("name", NETWORKS)
 def test_logits_do_not_depend_on_threads(name, isa, files, monkeypatch):
-    monkeypatch.setenv("AOIENET_ISA", isa)
-    model = Model.open(files[name])
-    header = NETWORKS[name][0]
-    sizes = [(header["input"]["height"], header["input"]["width"])] if header["input"]["fixed"] else SIZES
-    for h, w in sizes:
-        image = picture(h, w, header["input"]["channels"], 3)
-        want = model.run(image)
+    for model, image, want in pictures_of(name, isa, files, monkeypatch):
         for threads in (2, 3, 64):
-            assert same_bits(model.run(image, threads=threads), want), f"{name} at {(h, w)}, {threads} threads, {isa}"
+            assert same_bits(model.run(image, threads=threads), want), f"{image.shape}, {threads} threads"
 
 
 @pytest.mark.parametrize("isa", engine.isas())
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_part_of_the_decisions_has_the_bits_of_all(name, isa, files, monkeypatch):
-    monkeypatch.setenv("AOIENET_ISA", isa)
-    model = Model.open(files[name])
-    header = NETWORKS[name][0]
-    sizes = [(header["input"]["height"], header["input"]["width"])] if header["input"]["fixed"] else SIZES
-    for h, w in sizes:
-        image = picture(h, w, header["input"]["channels"], 3)
-        want = model.run(image)
+    for model, image, want in pictures_of(name, isa, files, monkeypatch):
         rows, columns = want.shape[:2]
         for y, x in ((0, 0), (rows // 2, columns // 3), (rows - 1, columns - 1)):
             for down, across in ((1, 1), (-(-(rows - y) // 2), -(-(columns - x) // 3)), (rows - y, columns - x)):
                 found = model.run_part(image, y, x, down, across)
-                assert same_bits(found, want[y : y + down, x : x + across]), (h, w, y, x, down, across)
+                assert same_bits(found, want[y : y + down, x : x + across]), (image.shape, y, x, down, across)
 
 
 def test_a_part_outside_of_the_grid_is_refused(files):

@@ -109,15 +109,15 @@ def line(number, y, x0, x1):
     return Crack(number, np.stack([np.full_like(x, y), x, np.ones_like(x), np.ones_like(x)], axis=1))
 
 
-def found(y, x0, x1, width=2.0, kind="crack"):
+def found(y, x0, x1, width=2.0, kind="crack", compact=False):
     x = np.arange(x0, x1, 0.5)
-    return truth.Line(np.stack([np.full_like(x, y), x], axis=1), x1 - x0, width, False, kind)
+    return truth.Line(np.stack([np.full_like(x, y), x], axis=1), x1 - x0, width, False, kind, compact)
 
 
 def test_truth_tells_recall_precision_and_errors():
     cracks = (line(1, 50, 70, 120), line(2, 140, 0, 30))
-    said = truth.score_against_truth(cracks, [found(52, 70, 110, 3.0), found(200, 0, 40)])
-    assert (said["cracks_found"], said["crack_recall"], said["lines_right"]) == (1, 0.5, 1)
+    said = truth.score_against_truth(cracks, [found(52, 70, 110, 3.0, compact=True), found(200, 0, 40, compact=True)])
+    assert (said["cracks_found"], said["crack_recall"], said["lines_right"], said["lines_compact"]) == (1, 0.5, 1, 1)
     assert said["length_recall"] == pytest.approx(43 / 80, abs=0.02) and said["length_precision"] == 0.5
     assert said["length_error_median"] == pytest.approx(0.2) and said["width_error_median_px"] == pytest.approx(1.0)
     assert [m["crack"] for m in said["missed"]] == [2]

@@ -82,7 +82,8 @@ def _show(document: dict[str, Any], out: Path) -> None:
         f"cracks found   {truth['cracks_found']} of {truth['cracks']} ({_percent(truth['length_recall'])} of their length)"
     )
     print(
-        f"found lines    {truth['lines']}, of which {truth['lines_right']} are cracks; "
+        f"found lines    {truth['lines']}, of which {truth['lines_right']} are cracks, {truth['lines_compact']} others marked compact, "
+        "as pores are; "
         f"precision by length {_percent(truth['length_precision'])}"
     )
     width = "none" if truth["width_error_median_px"] is None else f"{truth['width_error_median_px']:.2f} px"

@@ -26,6 +26,7 @@ class Line:
     width_px: float
     upper_bound: bool
     kind: str = "crack"
+    compact: bool = False
 
 
 def lines_of(path: Path) -> list[Line]:
@@ -37,7 +38,8 @@ def lines_of(path: Path) -> list[Line]:
         if values["part"] == "centre line":
             parts = [_dense(np.array(p)[:, ::-1] * [-1, 1]) for p in feature["geometry"]["coordinates"]]
             length, width = float(values["length_px"]), float(values["width_median_px"])
-            made.append(Line(np.concatenate(parts), length, width, bool(values["width_upper_bound"]), values["kind"]))
+            bound, compact = bool(values["width_upper_bound"]), bool(values["compact"])
+            made.append(Line(np.concatenate(parts), length, width, bound, values["kind"], compact))
     return made
 
 
@@ -71,6 +73,7 @@ def score_against_truth(
         "length_precision": _ratio(true_px, said_px),
         "lines": len(lines),
         "lines_right": sum(part >= FOUND_SHARE for part, _ in right),
+        "lines_compact": sum(line.compact and part < FOUND_SHARE for line, (part, _) in zip(lines, right, strict=True)),
         "length_error_median": _median(lengths, 4),
         "alone": len(alone),
         "length_error_median_alone": _median(alone, 4),
