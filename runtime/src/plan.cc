@@ -218,8 +218,9 @@ void want_part(const aoie_part& part, const Schedule& schedule, Plan* plan) {
     if (i == 0) break;
     want_input(reach_of_rows(*step.node), reach_of_columns(*step.node), made, &plan->values[step.in[0]]);
     if (step.node->inputs != 2 && !step.add) continue;
+    const Value& y = plan->values[step.node->out];
     Value& second = plan->values[step.in[1]];
-    const bool doubled = step.node->op == Op::upadd2, alike = doubled || second.h == made.h;
+    const bool doubled = step.node->op == Op::upadd2, alike = doubled || (second.h == y.h && second.w == y.w);
     if (doubled) made.top /= 2, made.bottom = (made.bottom + 1) / 2;
     if (doubled) made.left /= 2, made.right = (made.right + 1) / 2;
     const Reach& reach = alike ? kSame : kAll;

@@ -236,7 +236,8 @@ __attribute__((noinline)) void run_strips(const aoie::Schedule& schedule, const 
   }
 }
 
-// A plan on the stack, as large as the model needs: 7 KB for a small network, 111 KB for the largest.
+// A plan on the stack, as large as the model needs: 7 KB for a small network, 111 KB for the largest, of the frame
+// alone.
 template <int kValues, typename F>
 __attribute__((noinline)) int in_frame(F f) {
   Value values[kValues];
@@ -279,6 +280,17 @@ int run_all(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w,
       return AOIE_BAD_ARGUMENT;
     return run_steps(*model, plan, image, static_cast<unsigned char*>(workspace), keep, out, threads);
   });
+}
+
+// Of a workspace; 0: the model does not take the size, or the part is not in the grid.
+uint64_t bytes_of(const aoie_model& model, int64_t h, int64_t w, const aoie_part* part, int tasks) {
+  uint64_t bytes = 0;
+  with_plan(model, [&](Plan& plan) -> int {
+    const int status = aoie::make_plan(model, h, w, part, false, tasks, &plan, {nullptr, 0});
+    if (status == AOIE_OK) bytes = plan.bytes;
+    return status;
+  });
+  return bytes;
 }
 
 }  // namespace
@@ -344,14 +356,7 @@ int aoie_run_parallel(const aoie_model* model, const uint8_t* image, int64_t h, 
 }
 
 uint64_t aoie_parallel_bytes(const aoie_model* model, int64_t h, int64_t w, int tasks) {
-  if (model == nullptr || tasks < 1 || tasks > aoie::kMaxTasks) return 0;
-  uint64_t bytes = 0;
-  with_plan(*model, [&](Plan& plan) -> int {
-    const int status = aoie::make_plan(*model, h, w, nullptr, false, tasks, &plan, {nullptr, 0});
-    if (status == AOIE_OK) bytes = plan.bytes;
-    return status;
-  });
-  return bytes;
+  return model == nullptr || tasks < 1 || tasks > aoie::kMaxTasks ? 0 : bytes_of(*model, h, w, nullptr, tasks);
 }
 
 int aoie_run_part(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, const aoie_part* part,
@@ -361,14 +366,7 @@ int aoie_run_part(const aoie_model* model, const uint8_t* image, int64_t h, int6
 }
 
 uint64_t aoie_part_bytes(const aoie_model* model, int64_t h, int64_t w, const aoie_part* part) {
-  if (model == nullptr || part == nullptr) return 0;
-  uint64_t bytes = 0;
-  with_plan(*model, [&](Plan& plan) -> int {
-    const int status = aoie::make_plan(*model, h, w, part, false, 1, &plan, {nullptr, 0});
-    if (status == AOIE_OK) bytes = plan.bytes;
-    return status;
-  });
-  return bytes;
+  return model == nullptr || part == nullptr ? 0 : bytes_of(*model, h, w, part, 1);
 }
 
 int aoie_trace(const aoie_model* model, const uint8_t* image, int64_t h, int64_t w, void* workspace,

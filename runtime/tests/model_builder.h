@@ -2,6 +2,7 @@
 #ifndef AOIENET_TESTS_MODEL_BUILDER_H_
 #define AOIENET_TESTS_MODEL_BUILDER_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -201,6 +202,32 @@ inline std::vector<unsigned char> mixed_file(int n = 1) {
   x = op("peak", {op("mul", {x, x}, "")}, ",\"window\":2,\"stride\":1");
   op("linear", {x}, floats("weight", {2, 14 * n}) + floats("bias", {2}));
   return m.file(2, "{\"kind\":\"center\"}", true);
+}
+
+// A classifier of rows of 5 pixels, whose map is as high as the vec that scales it, but not as wide.
+inline std::vector<unsigned char> row_file() {
+  Random random;
+  ModelFile m;
+  const std::vector<int16_t> one{31, -7, 9, 5}, five(4 * 25, 21);
+  const auto stem = [&](int out, int side, int stride, const std::vector<int16_t>& weight) {
+    const std::string k = std::to_string(side), s = std::to_string(stride), p = std::to_string(side / 2);
+    m.op("\"op\":\"conv_int\",\"in\":[0],\"out\":" + std::to_string(out) + ",\"k\":" + k + ",\"s\":" + s +
+         ",\"p\":" + p + ",\"weight\":" + m.add("i16", {4, side, side, 1}, weight.data(), weight.size() * 2) +
+         ",\"scale\":" + m.floats(random, {4}) + ",\"bias\":" + m.floats(random, {4}));
+  };
+  stem(1, 1, 1, one);
+  stem(2, 5, 5, five);
+  m.op("\"op\":\"pool\",\"in\":[2],\"out\":3,\"window\":1,\"stride\":1");
+  m.op("\"op\":\"mul\",\"in\":[1,3],\"out\":4");
+  m.op("\"op\":\"pool\",\"in\":[4],\"out\":5,\"window\":1,\"stride\":1");
+  m.op("\"op\":\"linear\",\"in\":[5],\"out\":6,\"weight\":" + m.floats(random, {2, 4}) +
+       ",\"bias\":" + m.floats(random, {2}));
+  std::vector<unsigned char> file = m.file(1, "{\"kind\":\"center\"}", true);
+  const std::string sides = "\"height\":8,\"width\":8";
+  const auto at = std::search(file.begin(), file.end(), sides.begin(), sides.end()) - file.begin();
+  file[static_cast<size_t>(at) + 9] = '1', file[static_cast<size_t>(at) + 19] = '5';
+  ModelFile::seal(&file);
+  return file;
 }
 
 }  // namespace aoie_test

@@ -343,6 +343,7 @@ int main() {
     check_network(aoie_test::small_file(40, 192, planes), 7, 29);
   check_network(aoie_test::hourglass_scan_file(), 37, 29);
   check_network(aoie_test::hourglass_scan_file(), 1204, 600);  // so large, and of whole maps
+  check_network(aoie_test::row_file(), 1, 5);
   for (const int n : {1, 3, 11}) check_network(aoie_test::mixed_file(n), 8, 8);
   std::printf("%d kernel runs equal the reference\n", checked);
   return checked > 0 ? 0 : 1;

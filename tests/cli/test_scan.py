@@ -165,6 +165,10 @@ def test_a_missing_picture_alone_is_the_same_in_all_shards(scan, tmp_path):
         assert scan(tmp_path / "none.png", "--out", tmp_path / f"s{k}", "--shard", f"{k}/2").exit_code == 2
     done = call("merge", tmp_path / "s1", tmp_path / "s2", "--out", tmp_path / "m")
     assert done.exit_code == 2 and "no such file" in done.stderr
+    plan = tmp_path / "s2" / ".work" / "plan.json"
+    plan.write_text(plan.read_text().replace('"format": 4', '"format": 3'))
+    older = call("merge", tmp_path / "s1", tmp_path / "s2", "--out", tmp_path / "n")
+    assert older.exit_code == 1 and "which has 3; next: scan it with this version" in older.stderr
 
 
 def test_a_picture_with_another_time_is_resumed_and_another_picture_of_the_same_length_is_not(scan, three, tmp_path):

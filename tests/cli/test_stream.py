@@ -129,6 +129,12 @@ def test_a_whole_stream_whose_scan_was_interrupted_ends_well(words, pixels, tmp_
     assert call([*words, "--resume"]).exit_code == 1  # finished
 
 
+def test_resume_in_an_empty_folder_reads_the_stream(words, pixels, tmp_path):
+    (tmp_path / "o").mkdir()
+    assert call([*words, "--resume"], pixels.tobytes()).exit_code == 0
+    np.testing.assert_array_equal(np.concatenate(pictures(tmp_path / "o")), pixels)
+
+
 def test_a_reader_that_ends_by_itself_is_no_end_of_the_stream(words, tmp_path, monkeypatch):
     from aoienet.cli import _stream
 

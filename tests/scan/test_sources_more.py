@@ -467,7 +467,9 @@ def test_a_stream_that_cannot_be_read_to_its_end_keeps_the_rows_that_came(tmp_pa
 
     made = frames(Broken(rgb[..., 0].tobytes()), RawRows(W), tmp_path, 30)
     np.testing.assert_array_equal(np.concatenate([whole(next(made)), whole(next(made))]), rgb[:40, :, 0])
-    with pytest.raises(SourceError, match="after row 40: Input/output error; next: "):
+    with pytest.raises(
+        SourceError, match="cannot read the stream after row 40: Input/output error; next: look at what"
+    ):
         next(made)
 
 

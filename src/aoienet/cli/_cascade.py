@@ -177,7 +177,7 @@ def request_as_json(request: Request, pictures: list[Picture], stream: dict[str,
 
 
 def _facts(picture: Picture) -> dict[str, Any]:
-    """What tells whether a picture is the same: length and content. The time of a file differs between copies on two machines."""
+    """What tells whether a picture is the same: length and samples. The time of a file differs between copies on two machines."""
     from aoienet.scan.sources import sampled_sha256
 
     facts = {"input": str(picture.path)}

@@ -87,7 +87,7 @@ def _show(model: Model, entries: list[dict[str, Any]], as_json: bool) -> None:
         return
     rows = [
         [
-            Path(e["input"]).name,
+            e["input"],
             ", ".join(f"{t['class']} {100 * t['probability']:.1f} %" for t in e["top"]) if "top" in e else "failed",
         ]
         for e in entries

@@ -67,6 +67,11 @@ def _same_plan(shards: list[Path]) -> dict[str, Any]:
             raise OutputError(f"a shard is the folder of scan --shard; received {shard}, which has no {WORK}/{PLAN}")
         plans.append(json.loads(path.read_text("utf-8")))
     for shard, plan in zip(shards, plans, strict=True):
+        if plan.get("format") != _cascade.REQUEST_FORMAT:
+            raise OutputError(
+                f"a shard has format {_cascade.REQUEST_FORMAT}; received {shard}, which has {plan.get('format')}; "
+                "next: scan it with this version, or merge with the one that scanned it"
+            )
         if plan != plans[0]:
             key = next(k for k in plan if plan[k] != plans[0].get(k))
             raise OutputError(f"shards must be of one scan; {shards[0]} and {shard} differ in {key}")

@@ -200,12 +200,13 @@ def _run_to_the_end(run: Run, images: list[str], form: Form | None, resume: bool
         open_folder(run.out, overwrite or resume)
         if not resume:
             remove_earlier(run.out, [p.path for p in pictures])
+        begun = (run.out / WORK / PLAN).is_file()
         begin(run.out, request, resume)
         if form is None:
             return run_pictures(run, pictures)
         from aoienet.cli._stream import Stream
 
-        with Stream(form, run.out, run.stages, resume) as stream:
+        with Stream(form, run.out, run.stages, resume and begun) as stream:
             return run_pictures(run, stream)
 
 

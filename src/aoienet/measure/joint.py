@@ -77,9 +77,12 @@ def find(strokes: Strokes) -> list[Joint]:
     seeds = np.flatnonzero((chunks.length >= CHUNK_PX / 2) & (chunks.bend <= OFF_PX))
     joints = []
     for seed in seeds[np.argsort(chunks.bend[seeds], kind="stable")].tolist():
-        if free[seed]:
-            run, middle, along = _grown(chunks, tree, free, seed)
-            found = _joint(strokes, chunks, *_trimmed(chunks, run, middle, along))
+        for far in (True, False):  # pieces far away that do not fit may not cost a joint that is one without them
+            found = (
+                _joint(strokes, chunks, *_trimmed(chunks, *_grown(chunks, tree, free, seed, far)))
+                if free[seed]
+                else None
+            )
             if found is not None:
                 joints.append(found[0])
                 free[found[1]] = False
@@ -116,8 +119,10 @@ def _axis_of_chunks(chunks: _Chunks, run: np.ndarray) -> tuple[np.ndarray, np.nd
     return _axis(np.concatenate([chunks.middle[run] - half, chunks.middle[run] + half]), np.tile(chunks.length[run], 2))
 
 
-def _grown(chunks: _Chunks, tree: cKDTree, free: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Free chunks on one line through the seed without a larger gap, in order along it, and its axis."""
+def _grown(
+    chunks: _Chunks, tree: cKDTree, free: np.ndarray, seed: int, far: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Free chunks on one line through the seed without a larger gap, in order along it, and its axis; far: as _without_gaps."""
     run, middle, along = np.array([seed]), chunks.middle[seed], chunks.along[seed]
     for _ in range(STEPS):
         t = (chunks.middle[run] - middle) @ along
@@ -130,7 +135,7 @@ def _grown(chunks: _Chunks, tree: cKDTree, free: np.ndarray, seed: int) -> tuple
             chunks.length[found] >= SHORT_PX
         )
         found = found[free[found] & (off <= OFF_PX) & ~turned]
-        longer = _without_gaps(chunks, found, (chunks.middle[found] - middle) @ along, seed)
+        longer = _without_gaps(chunks, found, (chunks.middle[found] - middle) @ along, seed, far)
         if len(longer) < 2 or np.array_equal(longer, run):
             break
         run = longer
@@ -138,9 +143,9 @@ def _grown(chunks: _Chunks, tree: cKDTree, free: np.ndarray, seed: int) -> tuple
     return run, middle, along
 
 
-def _without_gaps(chunks: _Chunks, found: np.ndarray, t: np.ndarray, seed: int) -> np.ndarray:
-    """Those of the chunks at t along a line that no gap parts from the seed, in order: none of more than GAP_PX and of more than is
-    seen of the line up to it, nearer gaps first."""
+def _without_gaps(chunks: _Chunks, found: np.ndarray, t: np.ndarray, seed: int, far: bool) -> np.ndarray:
+    """Those of the chunks at t along a line that no gap parts from the seed, in order: none of more than GAP_PX or, if far, of more
+    than is seen of the line up to it, nearer gaps first."""
     order = np.argsort(t, kind="stable")
     found, t = found[order], t[order]
     if not (found == seed).any():
@@ -151,7 +156,7 @@ def _without_gaps(chunks: _Chunks, found: np.ndarray, t: np.ndarray, seed: int) 
     seen = np.bincount(part, chunks.length[found])
     after = np.append(gap[gap > GAP_PX], np.inf)  # each part; after[-1]: before the first
     low = high = int(part[found == seed][0])
-    while min(after[low - 1], after[high]) <= seen[low : high + 1].sum():
+    while far and min(after[low - 1], after[high]) <= seen[low : high + 1].sum():
         low, high = (low, high + 1) if after[high] <= after[low - 1] else (low - 1, high)
     return found[(part >= low) & (part <= high)]
 

@@ -87,9 +87,10 @@ def frames(stream: BinaryIO, form: RawRows, folder: Path, rows: int | None = Non
         if count:
             yield path
         if error is not None:
+            unread = isinstance(error, _UnreadError)
             raise SourceError(
-                f"cannot store the rows of the stream after row {first}: {error.strerror}; "
-                "next: free some space, and scan what comes after that row into another folder"
+                f"cannot {'read' if unread else 'store the rows of'} the stream after row {first}: {error.strerror}; next: "
+                f"{'look at what sends it' if unread else 'free some space'}, and scan what comes after that row into another folder"
             )
         if rest:
             raise SourceError(
@@ -131,7 +132,7 @@ def _one_picture(stream: BinaryIO, form: RawRows, path: Path, rows: int | None) 
         with out:
             _write(out, bytes(DATA_AT))
             while limit is None or size < limit:
-                piece = stream.read(CHUNK_BYTES if limit is None else min(CHUNK_BYTES, limit - size))
+                piece = _read(stream, CHUNK_BYTES if limit is None else min(CHUNK_BYTES, limit - size))
                 if not piece:
                     break
                 size += len(piece)
@@ -141,6 +142,17 @@ def _one_picture(stream: BinaryIO, form: RawRows, path: Path, rows: int | None) 
     finally:
         count, rest = _finish(part, form)
     return count, rest, error
+
+
+class _UnreadError(OSError):
+    """It is the stream that failed, not the disk."""
+
+
+def _read(stream: BinaryIO, size: int) -> bytes:
+    try:
+        return stream.read(size)
+    except OSError as error:
+        raise _UnreadError(*error.args) from None
 
 
 def _write(out: FileIO, data: bytes) -> None:
