@@ -77,15 +77,16 @@ def find(strokes: Strokes) -> list[Joint]:
     seeds = np.flatnonzero((chunks.length >= CHUNK_PX / 2) & (chunks.bend <= OFF_PX))
     joints = []
     for seed in seeds[np.argsort(chunks.bend[seeds], kind="stable")].tolist():
-        for far in (True, False):  # pieces far away that do not fit may not cost a joint that is one without them
-            found = (
-                _joint(strokes, chunks, *_trimmed(chunks, *_grown(chunks, tree, free, seed, far)))
-                if free[seed]
-                else None
-            )
-            if found is not None:
-                joints.append(found[0])
-                free[found[1]] = False
+        if not free[seed]:
+            continue
+        run, middle, along = _grown(chunks, tree, free, seed, True)
+        found = _joint(strokes, chunks, *_trimmed(chunks, run, middle, along))
+        if found is None and (_gaps(chunks, run, (chunks.middle[run] - middle) @ along) > GAP_PX).any():
+            # Pieces far away that do not fit may not cost a joint that is one without them.
+            found = _joint(strokes, chunks, *_trimmed(chunks, *_grown(chunks, tree, free, seed, False)))
+        if found is not None:
+            joints.append(found[0])
+            free[found[1]] = False
     return joints
 
 
@@ -143,6 +144,12 @@ def _grown(
     return run, middle, along
 
 
+def _gaps(chunks: _Chunks, run: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """In front of each chunk of a run in order, at t along its line, px; below 0 where chunks overlap."""
+    half = chunks.length[run] / 2
+    return np.append(0.0, (t - half)[1:] - np.maximum.accumulate(t + half)[:-1])
+
+
 def _without_gaps(chunks: _Chunks, found: np.ndarray, t: np.ndarray, seed: int, far: bool) -> np.ndarray:
     """Those of the chunks at t along a line that no gap parts from the seed, in order: none of more than GAP_PX or, if far, of more
     than is seen of the line up to it, nearer gaps first."""
@@ -150,8 +157,7 @@ def _without_gaps(chunks: _Chunks, found: np.ndarray, t: np.ndarray, seed: int, 
     found, t = found[order], t[order]
     if not (found == seed).any():
         return found[:0]
-    half = chunks.length[found] / 2
-    gap = np.append(0.0, (t - half)[1:] - np.maximum.accumulate(t + half)[:-1])
+    gap = _gaps(chunks, found, t)
     part = np.cumsum(gap > GAP_PX)
     seen = np.bincount(part, chunks.length[found])
     after = np.append(gap[gap > GAP_PX], np.inf)  # each part; after[-1]: before the first
