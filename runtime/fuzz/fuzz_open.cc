@@ -1,8 +1,10 @@
-// Any bytes handed to the reader are refused with a message, or make a model that runs. With libFuzzer (clang,
-// -DAOIENET_FUZZ=ON) this is the fuzz target; without it (tests/replay.cc) the kept corpus goes through it.
+// Any bytes handed to the reader are refused with a message, or make a model that runs and whose numbers are all
+// finite. With libFuzzer (clang, -DAOIENET_FUZZ=ON) this is the fuzz target; without it (tests/replay.cc) the kept
+// corpus goes through it.
 //
 // Sizes and checksum are put right where the magic is: else nearly all inputs would end at the checksum. Files that
 // are wrong there are in the corpus with a broken magic, and in tests/deploy/hostile_cases.py of the project.
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -49,6 +51,26 @@ void run_part(const aoie_model* model, const unsigned char* image, int side, con
   std::free(workspace);
 }
 
+bool finite(const float* values, size_t count) {
+  for (size_t i = 0; i < count; ++i)
+    if (!std::isfinite(values[i])) return false;
+  return true;
+}
+
+// Every number that an op leaves behind.
+void check_values(const aoie_model* model, const unsigned char* image, int side, uint64_t trace_bytes) {
+  if (trace_bytes == 0 || trace_bytes > 4 * kMostWorkspace) return;
+  auto* memory = static_cast<unsigned char*>(
+      std::aligned_alloc(AOIE_WORKSPACE_ALIGN, static_cast<size_t>(trace_bytes + 63) / 64 * 64));
+  require(aoie_trace(model, image, side, 64, memory, trace_bytes) == AOIE_OK, "what is planned is traced");
+  aoie_value value;
+  for (int i = 0; i < aoie_value_count(model); ++i)
+    if (aoie_value_at(model, side, 64, i, &value) == AOIE_OK && (value.type == AOIE_F32 || value.type == AOIE_VEC))
+      require(finite(reinterpret_cast<const float*>(memory + value.offset), value.bytes / sizeof(float)),
+              "every value is finite");
+  std::free(memory);
+}
+
 void run(const aoie_model* model) {
   static unsigned char image[64 * 64 * 3];
   for (size_t i = 0; i < sizeof image; ++i) image[i] = static_cast<unsigned char>(i * i >> 3);
@@ -67,6 +89,8 @@ void run(const aoie_model* model) {
     auto* out = static_cast<float*>(std::malloc(logits * sizeof(float)));
     require(aoie_run(model, image, side, 64, workspace, plan.workspace_bytes, out) == AOIE_OK, "what is planned runs");
     std::free(workspace);
+    require(finite(out, logits), "every logit is finite");
+    check_values(model, image, side, plan.trace_bytes);
     run_part(model, image, side, plan, out);
     std::free(out);
     return;

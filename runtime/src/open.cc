@@ -70,6 +70,7 @@ class Opener {
     if (!check_prefix() || !check_json(model_.header, model_.header_bytes, &arena_, &no_, &header_)) return false;
     if (!cut_tensors() || !check_head() || !check_input() || !walk_graph() || !check_shapes()) return false;
     if (header_.find("scan").exists() && !check_scan()) return false;
+    if (!check_ranges(model_, values_, &arena_, &no_)) return false;
     for (Node& node : model_.nodes)
       if (!pack_node(&node, model_.isa, &arena_)) return no_memory();
     return make_schedules(&model_, &arena_) || no_memory();

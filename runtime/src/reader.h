@@ -96,5 +96,9 @@ struct Entry {
 // Sizes are not known here: infer_shapes checks them.
 bool check_op(const Entry& entry, Node* node, const Shape& x, const Shape& y, Shape* out);
 
+// Refuses a model in which some picture could make infinity or NaN (ranges.cc). Its nodes are checked; values: by id,
+// with `fixed` at the size of "input".
+bool check_ranges(const aoie_model& model, const Span<Value>& values, Arena* arena, Refusal* no);
+
 }  // namespace aoie
 #endif  // AOIENET_READER_H_

@@ -73,6 +73,24 @@ def test_write_leaves_the_old_file_and_no_other_when_it_refuses(tmp_path: Path) 
     assert os.listdir(tmp_path) == ["m.aoie"]
 
 
+@pytest.mark.parametrize("name", ["stem.scale", "c1.plane_scale", "c1.e", "fc.weight"])
+def test_write_refuses_constants_with_which_a_picture_could_make_infinity(name: str, tmp_path: Path) -> None:
+    header, tensors = scan_model()
+    huge = tensors | {name: np.full_like(tensors[name], 3e38)}
+    assert name in tensors and np.isfinite(huge[name]).all()
+    with pytest.raises(model_file.FormatError, match=r"op \d+ \(\w+\): no picture .* 2\^126.*; received .*\. Export"):
+        model_file.write(tmp_path / "m.aoie", header, huge)
+    assert os.listdir(tmp_path) == []
+
+
+def test_every_shipped_file_opens() -> None:
+    """None has a picture that overflows; the golden files are opened by runtime/tests/test_golden.cc."""
+    shipped = list(Path(importlib.import_module("aoienet.weights").__file__ or "").parent.rglob("*.aoie"))
+    assert len(shipped) >= 4
+    for path in shipped:
+        _engine().Model.open(path)
+
+
 def test_write_leaves_no_temporary_file_when_the_disk_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise OSError("disk is gone")

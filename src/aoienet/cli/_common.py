@@ -15,8 +15,6 @@ import typer
 from aoienet.extras import install
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from aoienet.engine import Model
 
 
@@ -66,19 +64,6 @@ def open_model(name: str) -> Model:
         fail(f"the compiled runtime is missing ({error}); {install()}")
     with wrong_use_is_exit_1(ValueError, RuntimeError, OSError):
         return Model.open(path)
-
-
-def finite_logits(model: Model, pixels: np.ndarray) -> np.ndarray:
-    """Logits of a picture. Raises ValueError: NaN or infinity, which finite weights give where their float32 sums overflow."""
-    import numpy as np
-
-    logits = np.asarray(model.run(np.ascontiguousarray(pixels)))
-    if not np.isfinite(logits).all():
-        raise ValueError(
-            f"the model must give finite logits; received NaN or infinity from {model.path}. Its sums overflow float32: "
-            "train and pack it again, or take another model."
-        )
-    return logits
 
 
 def channels_of(model: Model) -> int:

@@ -47,7 +47,7 @@ def classify(
     for path in paths:
         try:
             entries.append({"input": str(path), "status": "done", **classify_file(opened, path, top)})
-        except ValueError as error:  # a SourceError, a side that is too long, logits that are no numbers
+        except ValueError as error:  # a SourceError, a side that is too long
             entries.append({"input": str(path), "status": "failed", "error": str(error)})
     _show(opened, entries, as_json)
     if any(e["status"] == "failed" for e in entries):
@@ -68,7 +68,7 @@ def classify_file(model: Model, path: Path, top: int) -> dict[str, Any]:
     if pixels.shape != stored:
         centre = f", its centre with the shorter side at {entry['resize_px']} px" if "resize_px" in entry else ""
         notes.append(f"resized from {stored[1]}x{stored[0]} to {pixels.shape[1]}x{pixels.shape[0]}{centre}")
-    logits = _common.finite_logits(model, pixels).reshape(-1).astype(np.float64)
+    logits = model.run(pixels).reshape(-1).astype(np.float64)
     share = np.exp(logits - logits.max())
     share /= share.sum()
     order = np.argsort(-share, kind="stable")[:top]

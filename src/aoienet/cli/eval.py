@@ -62,7 +62,7 @@ def subject(model: Model) -> Subject:
     def run(image: np.ndarray) -> np.ndarray:
         if channels == 3 and image.ndim == 2:
             image = np.repeat(image[:, :, None], 3, axis=2)
-        return _common.finite_logits(model, image)
+        return model.run(image)
 
     def read(path: Path) -> np.ndarray:
         if "resize_px" in entry and path.suffix.lower() in SUFFIXES:  # decoded as in training, to the last bit

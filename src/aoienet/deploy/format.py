@@ -1,6 +1,7 @@
-"""Write and read the model file `.aoie`, version 1 (docs/format.md). NumPy only; the runtime refuses the same files.
+"""Write and read the model file `.aoie`, version 1 (docs/format.md). Reading takes NumPy only; the runtime refuses the same files.
 
-The checks of the graph itself stand in `deploy/graph.py`.
+The checks of the graph itself stand in `deploy/graph.py`. That no picture makes infinity (Ranges) is proven in one place, the
+runtime, which `write` therefore opens every file with before the file takes its name.
 """
 
 from __future__ import annotations
@@ -45,9 +46,10 @@ def write(path: str | os.PathLike[str], header: Mapping[str, Any], tensors: Mapp
     """Write a model file in one step: a reader sees the old file or the whole new one.
 
     Args      header: all keys of docs/format.md except "tensors", which is filled here in the order of `tensors`.
-    Raises    FormatError: the file would be refused by `read`.
+    Raises    FormatError: the file would be refused by `read`, or by the runtime.
     """
     data = serialize(header, tensors)
+    _open_in_runtime(data)
     target = Path(path)
     descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     try:
@@ -97,6 +99,15 @@ def serialize(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) ->
     data = struct.pack("<8sIIQQ", MAGIC, VERSION, len(text), PREFIX_BYTES + len(body), checksum(body)) + body
     parse(data)
     return data
+
+
+def _open_in_runtime(data: bytes) -> None:
+    from aoienet.engine import _core  # reading needs no compiled part
+
+    try:
+        _core.open(np.frombuffer(data, np.uint8))
+    except (ValueError, RuntimeError) as error:  # RuntimeError: AOIENET_ISA names no instruction set of this machine
+        raise FormatError(str(error)) from None
 
 
 def parse(data: bytes) -> tuple[dict[str, Any], Tensors]:
