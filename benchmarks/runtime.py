@@ -9,6 +9,7 @@ networks     forms at 224x224 against the same topology in real numbers (ONNX Ru
              against OpenVINO's binary convolution; planes; the packed file against its raw bits; two threads
 first_stage  megapixels per second of the shipped scan networks, decoding apart
 engines      instruction sets and float engines on four networks
+stems        whole networks with a thermometer code and a packed convolution, and with the same convolution on 8-bit pixels
 rivals       small float-born networks trained for crack_blocks (benchmarks/rival.py), int8, against the shipped ones
 neu_rivals   the same for neu_cls (rival.py --recipe neu_best)
 
@@ -28,7 +29,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +45,16 @@ from aoienet.data import transform
 from aoienet.data.datasets import crack_blocks, neu_cls
 from aoienet.deploy import export, format, onnx, pictures
 from aoienet.engine import Model, isas
-from aoienet.models import create_model
+from aoienet.models import create_model, spec_of
 from aoienet.models.net import BinaryNet
 from aoienet.models.spec import Conv, Head, NetSpec, Stem
 from aoienet.nn.multi.dual_bn import DualBN
+from aoienet.train import networks as train_networks
 from aoienet.train import recipes, runs
 from aoienet.weights import locate
 
 WITH_DATA = ("rivals", "neu_rivals")
-PARTS = ("kernels", "networks", "first_stage", "engines", *WITH_DATA)
+PARTS = ("kernels", "networks", "first_stage", "engines", "stems", *WITH_DATA)
 NETWORKS = ("aoienet_scan", "aoienet_compact", "aoienet_cifar", "aoienet_resnet18")
 SHIPPED = ("crack_blocks", "crack_blocks_fast")
 SIDE_PX = 1024
@@ -64,15 +66,18 @@ def prepared(name: str, folder: Path, **changes: Any) -> tuple[BinaryNet, Path]:
 
     Planes of `dual_bn` get unequal half-distances, as training gives them.
     """
-    torch.manual_seed(0)
-    net = create_model(name, **changes)
+    net = settled(create_model(name, **changes))
+    return net, packed(net, folder / f"{name}{'_'.join(map(str, changes.values()))}.aoie")
+
+
+def settled(net: BinaryNet) -> BinaryNet:
     for module in net.modules():
         if type(module) is DualBN:
             module.act[1].alpha.data.fill_(0.7)
     shape = (2, net.spec.in_channels, *net.spec.input_hw)
     with torch.no_grad():
         net.train()(torch.randint(-127, 128, shape).float())
-    return net, packed(net.eval(), folder / f"{name}{'_'.join(map(str, changes.values()))}.aoie")
+    return net.eval()
 
 
 def packed(net: BinaryNet, path: Path) -> Path:
@@ -238,6 +243,19 @@ def engines(rounds: int, args: argparse.Namespace) -> dict[str, Any]:
     return document
 
 
+def stems(rounds: int, args: argparse.Namespace) -> dict[str, Any]:
+    """Whole networks of colour pictures with either stem."""
+    document = {}
+    for name in ("aoienet_cifar", "aoienet_mobilenet"):
+        with tempfile.TemporaryDirectory() as folder:
+            spec, calls = spec_of(name), {}
+            for kind in ("thermometer", "conv"):
+                net = settled(BinaryNet(replace(spec, stem=train_networks.stem(kind, spec.stem))))
+                calls[kind] = packed_call(packed(net, Path(folder) / f"{kind}.aoie"))
+            document[name] = compared(calls, rounds, "thermometer")
+    return document
+
+
 @dataclass
 class Rival:
     """A network of benchmarks/rival.py, quantized; path: its ONNX file for pictures of the calibration's size."""
@@ -383,8 +401,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    torch.manual_seed(0)
     document: dict[str, Any] = {"machine": platform.machine(), "versions": versions(), "rounds": args.rounds}
-    makers = {f.__name__: f for f in (kernels, networks, first_stage, engines, rivals, neu_rivals)}
+    makers = {f.__name__: f for f in (kernels, networks, first_stage, engines, stems, rivals, neu_rivals)}
     for part in args.parts:
         document[part] = makers[part](args.rounds, args)
         if not args.json:

@@ -14,12 +14,12 @@ int64_t lanes_of(int isa) { return isa == kAvx512 ? 16 : isa == kAvx2 || isa == 
 
 int64_t padded(int64_t count) { return (count + kPad - 1) / kPad * kPad; }
 
-// The cheapest form that gives the same integers (ops/conv_bits/avx512.cc). With both scales 1 the sum of the products
+// The cheapest form that gives the same integers (ops/conv_bits/rows.inl). With both scales 1 the sum of the products
 // in docs/format.md is the sum of two counts, without rounding.
 Form form_of(const Node& node, int isa) {
-  if (isa != kAvx512) return kSeparate;
   const auto& scale = node.plane_scale;
   if (node.j == 2 && scale.size() >= 2 && scale[0] == 1.0f && scale[1] == 1.0f) return kTied;
+  if (isa != kAvx512) return kSeparate;
   const int64_t words = (node.c + 31) / 32;
   const bool pays = words >= kLeastParityWords && words * node.k * node.kw >= kLeastParityRun;
   return words % 2 == 0 && pays ? kParity : kSeparate;
@@ -40,16 +40,15 @@ bool pack_nibbles(Node* node, Arena* arena) {
   return true;
 }
 
-// u64 [o, taps, p64] -> ops/conv_bits/packed.h for AVX-512, else u32 [o_pad / lanes, taps, words, lanes]
+// u64 [o, taps, p64] -> ops/conv_bits/packed.h
 bool pack_bits(Node* node, int64_t lanes, Arena* arena) {
   const auto* weight = static_cast<const uint64_t*>(node->weight);
   const int64_t taps = node->k * node->kw, words = (node->c + 31) / 32, p64 = (node->c + 63) / 64;
   const Form form = form_of(*node, node->isa);
-  const int64_t head = node->isa == kAvx512 ? kPackedHead + padded(node->o) : 0;
-  const int64_t block = node->isa == kAvx512 ? block_of(form) : lanes;
+  const int64_t head = kPackedHead + padded(node->o), block = block_of(lanes, form);
   if (!arena->take(static_cast<size_t>(head + padded(node->o) * taps * words), &node->packed)) return false;
   uint32_t* packed = node->packed.data();
-  if (head > 0) packed[0] = form;
+  packed[0] = form;
   for (int64_t o = 0; o < node->o; ++o) {
     const int64_t first = o / block * block, wide = padded(node->o) - first < block ? padded(node->o) - first : block;
     const auto place = [&](int64_t i) { return first * taps * words + i * wide + o - first; };
@@ -61,7 +60,7 @@ bool pack_bits(Node* node, int64_t lanes, Arena* arena) {
       parity ^= word;
       packed[head + place(i)] = form == kParity && i % 2 == 0 ? parity : word;
     }
-    if (head > 0) packed[kPackedHead + o] = ones;
+    packed[kPackedHead + o] = ones;
   }
   return true;
 }

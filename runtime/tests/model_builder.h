@@ -45,6 +45,10 @@ struct ModelFile {
     for (float& v : values) v = random.unit();
     return add("f32", shape, values.data(), n * 4);
   }
+  std::string plane_scale(Random& random, int planes, bool tied) {  // tied: as kernels that count planes together want
+    const std::vector<float> ones(static_cast<size_t>(planes), 1.0f);
+    return tied ? add("f32", {planes}, ones.data(), ones.size() * 4) : floats(random, {planes});
+  }
   void op(const std::string& text) { graph += (graph.empty() ? "{" : ",{") + text + "}"; }
 
   // scan: ",\"scan\":{...}" or nothing
@@ -77,7 +81,7 @@ struct ModelFile {
 };
 
 // conv_int -> slopes -> binarize -> conv_bits -> pool -> linear
-inline std::vector<unsigned char> small_file(int c, int o, int planes) {
+inline std::vector<unsigned char> small_file(int c, int o, int planes, bool tied = false) {
   Random random;
   ModelFile m;
   std::vector<int16_t> first(static_cast<size_t>(c) * 9);
@@ -99,7 +103,7 @@ inline std::vector<unsigned char> small_file(int c, int o, int planes) {
   }
   m.op("\"op\":\"conv_bits\",\"in\":[3],\"out\":4,\"k\":3,\"s\":1,\"p\":1,\"channels\":" + std::to_string(c) +
        ",\"weight\":" + m.add("u64", {o, 3, 3, words}, weight.data(), weight.size() * 8) +
-       ",\"plane_scale\":" + m.floats(random, {planes}) + ",\"e\":" + m.floats(random, {o}) +
+       ",\"plane_scale\":" + m.plane_scale(random, planes, tied) + ",\"e\":" + m.floats(random, {o}) +
        ",\"f\":" + m.floats(random, {o}) + ",\"h\":" + m.floats(random, {16, o}));
   m.op("\"op\":\"pool\",\"in\":[4],\"out\":5,\"window\":4,\"stride\":2");
   m.op("\"op\":\"linear\",\"in\":[5],\"out\":6,\"weight\":" + m.floats(random, {2, o}) +
@@ -145,7 +149,7 @@ inline std::vector<unsigned char> hourglass_scan_file() {
 }
 
 // conv_int, then every op that small_file lacks, on maps of 4 n to 14 n channels. 8 x 8 pixels.
-inline std::vector<unsigned char> mixed_file(int n = 1) {
+inline std::vector<unsigned char> mixed_file(int n = 1, bool tied = false) {
   const int c = 6 * n, words = (c + 63) / 64;
   Random random;
   ModelFile m;
@@ -178,8 +182,9 @@ inline std::vector<unsigned char> mixed_file(int n = 1) {
     weight[i] = random.next();
     if (c % 64 != 0 && static_cast<int>(i) % words == words - 1) weight[i] &= (uint64_t{1} << (c % 64)) - 1;
   }
-  const std::string constants = floats("plane_scale", {2}) + floats("e", {c}) + floats("f", {c}) +
-                                floats("h", {16, c}) + ",\"channels\":" + std::to_string(c) + ",\"s\":1";
+  const std::string constants = key("plane_scale", m.plane_scale(random, 2, tied)) + floats("e", {c}) +
+                                floats("f", {c}) + floats("h", {16, c}) + ",\"channels\":" + std::to_string(c) +
+                                ",\"s\":1";
   const int tall = op("conv_bits", {bits},
                       ",\"k\":3,\"kw\":1" +
                           key("weight", m.add("u64", {c, 3, 1, words}, weight.data(), weight.size() * 8)) + constants);

@@ -59,8 +59,10 @@ void check(const Case& t, const std::vector<float>& scales) {
   random.state += static_cast<uint64_t>(t.c * 1000003 + t.o * 10007 + t.h * 101 + t.w);
   const int64_t o_pad = (t.o + aoie::kPad - 1) / aoie::kPad * aoie::kPad, pad = t.k / 2, pad_w = t.kw / 2;
   auto bits = random_bits(random, t.j * t.h * t.w, t.c), weight = random_bits(random, t.o * t.k * t.kw, t.c);
-  if (t.c % 64 == 0 && t.c >= 3648)  // the largest counts that there are
-    for (auto* all : {&bits, &weight}) std::fill(all->begin(), all->end(), ~uint64_t{0});
+  if (t.c % 64 == 0 && t.c >= 3648) {  // the largest counts that there are; of tied planes with weights of 0
+    std::fill(bits.begin(), bits.end(), ~uint64_t{0});
+    std::fill(weight.begin(), weight.end(), t.c == 3648 ? 0 : ~uint64_t{0});
+  }
   Node node;
   aoie_test::HeapArena arena;
   node.op = aoie::Op::conv_bits;
@@ -293,6 +295,15 @@ void check_network(const std::vector<unsigned char>& file, int64_t h, int64_t w)
   }
 }
 
+void check_small(int c, int planes, bool tied) {
+  const auto file = aoie_test::small_file(c, c + 3, planes, tied);
+  if (c > 1 && !strips_equal_steps(file)) {
+    std::printf("strips differ from steps, c=%d planes=%d tied=%d\n", c, planes, tied);
+    std::exit(1);
+  }
+  check_network(file, 37, 29);
+}
+
 // A line of kernels.inc is what runs on its instruction set: a kernel that nobody finds would pass every other check.
 void check_found(aoie::Op op, const char* isa, aoie::Kernel kernel) {
   for (int i = 0; i < aoie::kIsaCount; ++i) {
@@ -331,20 +342,16 @@ int main() {
             check_conv_int({c, outputs[turn++ % std::size(outputs)], k, k, s, 1, size[0] + 4, size[1] + 9}, bits);
   check_standardize_all();
   for (int c : {1, 7, 16, 40, 65})
-    for (int planes : {1, 2}) {
-      const auto file = aoie_test::small_file(c, c + 3, planes);
-      if (c > 1 && !strips_equal_steps(file)) {
-        std::printf("strips differ from steps, c=%d planes=%d\n", c, planes);
-        return 1;
-      }
-      check_network(file, 37, 29);
-    }
+    for (int planes : {1, 2}) check_small(c, planes, false);
+  for (int c : {7, 40, 65}) check_small(c, 2, true);
   for (const int planes : {1, 2})  // three tasks share 7 rows by channels
     check_network(aoie_test::small_file(40, 192, planes), 7, 29);
+  check_network(aoie_test::small_file(40, 192, 2, true), 7, 29);
   check_network(aoie_test::hourglass_scan_file(), 37, 29);
   check_network(aoie_test::hourglass_scan_file(), 1204, 600);  // so large, and of whole maps
   check_network(aoie_test::row_file(), 1, 5);
-  for (const int n : {1, 3, 11}) check_network(aoie_test::mixed_file(n), 8, 8);
+  for (const int n : {1, 3, 11})
+    for (const bool tied : {false, true}) check_network(aoie_test::mixed_file(n, tied), 8, 8);
   std::printf("%d kernel runs equal the reference\n", checked);
   return checked > 0 ? 0 : 1;
 }

@@ -1,7 +1,7 @@
-// How pack.cc hands the weights of conv_bits to the kernels of x86. u32 words:
+// How pack.cc hands the weights of conv_bits to AVX-512 and NEON. u32 words:
 //   [0] the form, [1 ... 15] 0
 //   i32 [o_pad] ones: bits of each output channel's weights
-//   the weights in the order of the form, by blocks of block_of(form) output channels; the last block may have fewer
+//   the weights in the order of the form, by blocks of block_of output channels; the last block may have fewer
 #ifndef AOIENET_OPS_CONV_BITS_PACKED_H_
 #define AOIENET_OPS_CONV_BITS_PACKED_H_
 
@@ -18,8 +18,9 @@ enum Form : uint32_t {
   kParity,    // the same, where every even word is the parity of the words up to it
 };
 
-// Output channels that share the words of the picture; kParity has twice the sums to keep in registers.
-constexpr int64_t block_of(Form form) { return form == kParity ? 32 : 64; }
+// Output channels that share the words of the picture. kParity has twice the sums to keep in registers; NEON (8 lanes)
+// has registers of a quarter of the size.
+constexpr int64_t block_of(int64_t lanes, Form form) { return lanes == 8 ? 16 : form == kParity ? 32 : 64; }
 
 }  // namespace aoie
 #endif  // AOIENET_OPS_CONV_BITS_PACKED_H_
