@@ -199,7 +199,7 @@ __attribute__((noinline)) void positions(const Line& b, int64_t ox, int64_t o, i
     counts_of<kForm, kPlanes, kVecs, kCount>(b, j, ox, o, total);
     const Vf scale = vf_all(args.plane_scale[j]);
     AOIE_UNROLL for (int v = 0; v < kVecs; ++v) AOIE_UNROLL for (int i = 0; i < kCount; ++i) {
-      const Vf plane = vf_mul(scale, vi_float(total[v][i]));
+      const Vf count = vi_float(total[v][i]), plane = kForm == kTied ? count : vf_mul(scale, count);  // tied: 1
       c[v][i] = j == 0 ? plane : vf_add(c[v][i], plane);
     }
   }
