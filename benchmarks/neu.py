@@ -2,11 +2,16 @@
 
     python benchmarks/neu.py --data ../shared/data --out runs/neu
     python benchmarks/neu.py ... --protocols grouped --methods logistic aoienet --draws 3 -o epochs=20
+    python benchmarks/neu.py ... --corruptions     (stored grouped draws on corrupted test pictures: OUT/corruptions.md, .json)
 
 Every draw is a stored run under OUT/protocol/method/draw-k; call it again to go on where it was stopped. A draw's seed decides the split
 and the training. Networks share one stem, body, head, schedule, loss and augmentation, those of the recipe neu_best; a row changes what
 it names. Accuracy: mean and standard deviation (n - 1) over draws; exact 95 % interval of all test decisions together, which takes them
 as independent: draws share pictures, so it is too narrow. Last epoch, no selection, no validation part.
+
+Corruptions train nothing: normal noise by its sigma in grey levels; salt and pepper by their share of the pixels, half white, half black;
+a gain by its factor; rounded and clipped to 8 bits. All methods of a draw see the same corrupted pictures. The training of neu_best has
+offsets of up to 16 levels, and in a tenth of the pictures noise of sigma 0.5 to 3; the texture baseline has none of it.
 """
 
 from __future__ import annotations
@@ -15,14 +20,15 @@ import argparse
 import json
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from aoienet.data import metrics, texture
+from aoienet.data import metrics, texture, transform
 from aoienet.data.datasets import digest, neu_cls
-from aoienet.train import grid, recipes, runs
+from aoienet.train import grid, recipes, runs, tasks
 
 FEW = {"few5": 5, "few10": 10, "few20": 20}
 PROTOCOLS = {"grouped": "grouped 8:2", "random": "random 8:2 (leaks)"} | {k: f"{n} per class" for k, n in FEW.items()}
@@ -44,6 +50,11 @@ TITLES = {
     "adabin": "AdaBin's cells (W1/A1)",
     "ienet": "IE-Net's cells (2 planes, W1/A2)",
 }
+CORRUPTIONS = (
+    *(("noise", sigma) for sigma in (5, 10, 20, 40)),
+    *(("salt and pepper", share) for share in (0.01, 0.05, 0.1)),
+    *(("gain", factor) for factor in (0.5, 0.75, 1.25, 1.5)),
+)
 # An epoch of 30 pictures is one step: few pictures get as many steps as many do.
 FEW_EPOCHS = {"few5": 300, "few10": 300, "few20": 300}
 
@@ -102,6 +113,53 @@ def carry_out(draw: Draw, args: argparse.Namespace, command: str) -> dict:
         return logistic(draw, args.data, args.out, command)
     recipe = recipes.get("neu_best", [*draw.words(), *args.override])
     return grid.run(recipe, args.data, draw.folder(args.out), command, say)
+
+
+def corrupted(image_HW: np.ndarray, kind: str, level: float, rng: np.random.Generator) -> np.ndarray:
+    """One picture of 8 bits with one of CORRUPTIONS."""
+    if kind == "noise":
+        values = image_HW + rng.normal(0, level, image_HW.shape)
+    elif kind == "gain":
+        values = image_HW * level
+    else:
+        place = rng.random(image_HW.shape)
+        values = np.where(place < level / 2, 0, np.where(place < level, 255, image_HW))
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def classifier(draw: Draw, data: Path, out: Path, loaded: neu_cls.NeuCls) -> Callable[[np.ndarray], np.ndarray]:
+    """Pictures to classes: the network of a stored run, or the texture baseline. Raises ValueError: a run of other pictures."""
+    if draw.method == LOGISTIC:
+        features, train = texture_table(data, out), loaded.indices("train")
+        model = texture.Logistic(features[train], loaded.labels_N[train], len(neu_cls.CLASSES))
+        return lambda images_NHW: model.predict(np.stack([texture.features(image) for image in images_NHW]))
+    net, info = runs.load_run(draw.folder(out))
+    if info["result"].get("data_hash") != loaded.data_hash:
+        raise ValueError(
+            f"{draw.folder(out)} is not a finished run on these pictures and this split; next: the command without --corruptions"
+        )
+
+    def predict(images_NHW: np.ndarray) -> np.ndarray:
+        x = np.stack([transform.apply(image, info["transform"]) for image in images_NHW])
+        return tasks.predict(net, x[:, None]).argmax(1)
+
+    return predict
+
+
+def corruption_results(draw: Draw, args: argparse.Namespace) -> dict[str, dict]:
+    """Reports of the test part, clean and with each corruption."""
+    loaded = neu_cls.load(args.data, draw.split())
+    test = loaded.indices("test")
+    predict, found = classifier(draw, args.data, args.out, loaded), {}
+    for number, (kind, level) in enumerate((("clean", 0), *CORRUPTIONS)):
+        images = loaded.images_NHW[test]
+        if number:
+            rngs = [np.random.default_rng([draw.seed, number, i]) for i in test]
+            images = np.stack([corrupted(image, kind, level, rng) for image, rng in zip(images, rngs, strict=True)])
+        report = metrics.classification_report(loaded.labels_N[test], predict(images), neu_cls.CLASSES)
+        found[f"{kind} {level:g}" if number else kind] = report
+        say(f"{draw.method}, draw {draw.seed}, {list(found)[-1]}: {100 * report['accuracy']:.2f} %")
+    return found
 
 
 def say(text: str) -> None:
@@ -167,12 +225,44 @@ def study(args: argparse.Namespace, command: str) -> list[dict]:
     return lines
 
 
+def corruption_study(args: argparse.Namespace, command: str) -> list[dict]:
+    """Lines of every method and corruption, over the draws."""
+    found: dict[tuple[str, str], list[dict]] = {}
+    for seed in range(args.draws):
+        for method in args.methods:
+            for name, report in corruption_results(Draw("grouped", method, seed), args).items():
+                found.setdefault((method, name), []).append(report)
+    lines = [{"corruption": name, **line("grouped", m, results)} for (m, name), results in found.items()]
+    runs.write_json(args.out / "corruptions.json", {"command": command, "lines": lines})
+    runs.write_atomic(args.out / "corruptions.md", corruption_table(lines, command).encode())
+    return lines
+
+
+def corruption_table(lines: list[dict], command: str) -> str:
+    """Markdown: a row per corruption, a column per method."""
+    mean = {(r["method"], r["corruption"]): r["mean"] for r in lines}
+    sd = {(r["method"], r["corruption"]): "" if np.isnan(r["sd"]) else f" ± {r['sd']:.2f}" for r in lines}
+    methods, names = (list(dict.fromkeys(r[key] for r in lines)) for key in ("method", "corruption"))
+    rows = [
+        f"Command: `{command}`",
+        "",
+        f"Mean accuracy in % over {lines[0]['draws']} grouped draws, on corruptions that no training had.",
+        "",
+    ]
+    rows += ["| corruption | " + " | ".join(TITLES[m] for m in methods) + " |", "|---" * (len(methods) + 1) + "|"]
+    for name in names:
+        rows.append(f"| {name} | " + " | ".join(f"{mean[m, name]:.2f}{sd[m, name]}" for m in methods) + " |")
+    over = [np.mean([mean[m, name] for name in names if name != "clean"]) for m in methods]
+    return "\n".join([*rows, "| mean of the corrupted | " + " | ".join(f"{value:.2f}" for value in over) + " |", ""])
+
+
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--data", type=Path, required=True, help="folder that holds neu_cls/")
     made.add_argument("--out", type=Path, required=True)
     made.add_argument("--protocols", nargs="+", choices=PROTOCOLS, default=list(PROTOCOLS))
     made.add_argument("--methods", nargs="+", choices=[LOGISTIC, *METHODS], default=[LOGISTIC, *METHODS])
+    made.add_argument("--corruptions", action="store_true", help="only evaluate stored grouped draws, corrupted")
     made.add_argument("--draws", type=int, default=10)
     made.add_argument("--threads", type=int, default=1)
     made.add_argument("-o", "--override", action="append", default=[], help="key=value of all networks' recipes")
@@ -188,7 +278,10 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     command = "python benchmarks/neu.py " + shlex.join(sys.argv[1:])
     try:
-        print(table(study(args, command), command))
+        if args.corruptions:
+            print(corruption_table(corruption_study(args, command), command))
+        else:
+            print(table(study(args, command), command))
     except (ValueError, OSError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

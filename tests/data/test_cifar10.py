@@ -37,7 +37,9 @@ def test_the_first_pictures_are_those_of_the_original_order(data_dir):
 
 
 def test_missing_folder_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="cifar10"):
+    with pytest.raises(
+        FileNotFoundError, match="no CIFAR-10 in .*cifar10: it is the binary version, .*docs/guide/data.md"
+    ):
         cifar10.load(tmp_path)
 
 
@@ -60,6 +62,47 @@ def test_broken_files_are_named_with_the_next_step(tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ValueError, match=r"test_01.webp cannot be decoded \(.*\); next: fetch it again"):
         cifar10.read_part(tmp_path, "test")
+
+
+@pytest.fixture
+def binary_version(tmp_path, monkeypatch):
+    """Four records per file, in the folder that the archive of the binary version unpacks to."""
+    monkeypatch.setattr(cifar10, "PER_BATCH", 4)
+    rng = np.random.default_rng(0)
+    base = tmp_path / "cifar10" / "cifar-10-batches-bin"
+    base.mkdir(parents=True)
+    records = rng.integers(0, 256, (6, 4, 3073), dtype=np.uint8)
+    records[:, :, 0] = np.arange(24).reshape(6, 4) % 10
+    for batch, name in zip(records, [*cifar10.BATCHES["train"], *cifar10.BATCHES["test"]], strict=True):
+        batch.tofile(base / name)
+    return base, records
+
+
+def test_the_binary_version_is_read_in_its_order(binary_version):
+    base, records = binary_version
+    for root in (base.parents[1], base.parent, base):  # DIR, DIR/cifar10, and the folder itself
+        images, labels = cifar10.read_part(root, "train")
+        assert labels.tolist() == [i % 10 for i in range(20)] and labels.dtype == np.int64
+        assert np.array_equal(images[9, 2, 3], records[2, 1, 1:].reshape(3, 32, 32)[:, 2, 3])  # RGB
+    assert {part: len(labels) for part, labels in cifar10.load(base).labels.items()} == {
+        "train": 18,
+        "val": 2,
+        "test": 4,
+    }
+
+
+def test_a_batch_of_another_size_and_a_label_above_9_are_named(binary_version):
+    base, records = binary_version
+    (base / "data_batch_2.bin").write_bytes(records[1].tobytes()[:-1])
+    with pytest.raises(ValueError, match=r"4 records of 3073 bytes, 12292 bytes; received .*data_batch_2.bin of 12291"):
+        cifar10.read_part(base, "train")
+    (base / "data_batch_2.bin").unlink()
+    with pytest.raises(FileNotFoundError, match=r"data_batch_2.bin is missing; .*docs/guide/data.md"):
+        cifar10.read_part(base, "train")
+    records[5, 0, 0] = 10
+    records[5].tofile(base / "test_batch.bin")
+    with pytest.raises(ValueError, match="one label 0..9 for each of 4 pictures; received 4, the largest 10"):
+        cifar10.read_part(base, "test")
 
 
 def test_crops_are_windows_of_the_padded_picture_or_of_its_mirror():

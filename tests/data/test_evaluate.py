@@ -111,12 +111,30 @@ def test_neu_layout_uses_whole_groups(tmp_path):
     with pytest.raises(ValueError, match=r"patches_3.png cannot be decoded \(.*\); next: fetch it again"):
         neu_cls.load(tmp_path)
     path.unlink()
-    with pytest.raises(FileNotFoundError, match=r"patches_3.png is missing; next: bring the whole data set"):
+    with pytest.raises(
+        FileNotFoundError, match=r"lacks 1 of 60 pictures .*, the first is patches_3; .*docs/guide/data.md"
+    ):
         neu_cls.load(tmp_path)
     for table, received in (("image,class\na,patches\n", "'class': 'patches'"), ("image,class,group\n", "no row")):
         (tmp_path / "groups.csv").write_text(table)
         with pytest.raises(ValueError, match=f"has the columns image, class .* and group; received .*{received}"):
             neu_cls.load(tmp_path)
+
+
+def test_the_public_pictures_of_neu_cls_are_grouped_by_the_table_that_ships(tmp_path):
+    rows = neu_cls.read_rows(neu_cls.GROUPS)
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "Pa_105.bmp")
+    content = (tmp_path / "Pa_105.bmp").read_bytes()
+    for row in rows:
+        (tmp_path / f"{row['image']}.bmp").write_bytes(content)
+    data = neu_cls.load(tmp_path)
+    assert np.bincount(data.labels_N).tolist() == [300, 300, 299, 300, 300, 300]
+    test = data.part_N == 2
+    groups = np.array([row["group"] for row in rows])
+    assert test.sum() == 360 and not set(groups[test]) & set(groups[~test])
+    assert evaluate.layout(tmp_path, neu_cls.CLASSES) == "neu_cls"
+    with pytest.raises(FileNotFoundError, match=r"lacks 1799 of 1799 .*, the first is Cr_1; --data must name"):
+        neu_cls.load(tmp_path / "elsewhere")
 
 
 def test_no_torch_on_this_side():

@@ -161,7 +161,11 @@ def test_unreadable_pictures_are_left_out_and_listed(root):
     (root / "good" / "empty.jpg").write_bytes(b"")
     save(root / "good" / "small.png", picture(0)[:7])
     save(root / "good" / "float.tif", Image.fromarray(np.ones((20, 20), np.float32)))
-    data = load(root)
+    with pytest.raises(
+        ValueError, match="broken.png cannot be read .*; 4 such pictures, and data.most_broken=3 may be left"
+    ):
+        load(root, most_broken=3)
+    data = load(root, most_broken=4)
     reasons = {row["file"]: row["reason"] for row in data.report["unreadable"]}
     assert len(data.names) == 30 and len(reasons) == 4
     assert "8 px" in reasons["good/small.png"] and "40x7" in reasons["good/small.png"]

@@ -8,7 +8,7 @@ import torch
 from torch._dynamo.utils import counters
 
 from aoienet.models import create_model, list_models
-from aoienet.train import networks
+from aoienet.train import loop, networks
 from aoienet.train.distill import Teacher
 from aoienet.train.finish import Average
 from aoienet.train.recipes import get, names
@@ -60,3 +60,17 @@ def test_the_cifar10_network_compiles_to_one_graph_and_once_more_when_its_surrog
             compiled(x)
     torch._dynamo.reset()
     assert not counters["graph_break"] and len(graphs) <= 2
+
+
+def test_on_a_gpu_cudnn_takes_kernels_that_add_in_the_same_order(monkeypatch, tmp_path):
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    cudnn = torch.backends.cudnn
+    monkeypatch.setattr(cudnn, "deterministic", False)
+    monkeypatch.setattr(cudnn, "benchmark", True)
+    monkeypatch.setattr(loop, "check_device", lambda device: None)
+    monkeypatch.setattr(loop, "open_task", stop)
+    with pytest.raises(KeyboardInterrupt):
+        loop.prepare(get("cifar10_paper", ["device=cuda"]), tmp_path, tmp_path, networks.build)
+    assert (cudnn.deterministic, cudnn.benchmark) == (True, False)

@@ -1,6 +1,7 @@
 """The recipe `folder` from class folders to a packed model that names a picture."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +12,13 @@ torch = pytest.importorskip("torch")
 
 from aoienet.cli import make_app  # noqa: E402
 from aoienet.data.datasets import folders  # noqa: E402
+from aoienet.deploy import format  # noqa: E402
 from aoienet.train import load_run, loop, recipes, runs  # noqa: E402
 from aoienet.train.tasks import folders as task_file  # noqa: E402
 
 CLASSES = ("lines down", "Linien größer", "spots")
+CHANGED = ("epochs=2", "batch=14", "data.most_broken=1", "net.input_px=96")
+ONE_BROKEN = folders.Options(most_broken=1)
 
 
 def picture(label: int, seed: int, side: int = 64) -> np.ndarray:
@@ -39,9 +43,9 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(root, tmp_path_factory):
-    """One real run of two epochs by the command."""
+    """One real run of two epochs by the command, on pictures of a side of its own."""
     out = tmp_path_factory.mktemp("runs") / "mine"
-    words = ["--data", str(root), "--out", str(out), "-o", "epochs=2", "-o", "batch=14", "--threads", "1"]
+    words = ["--data", str(root), "--out", str(out), "--threads", "1", *(f"--override={key}" for key in CHANGED)]
     answer = CliRunner().invoke(make_app(), ["train", "--recipe", "folder", *words])
     assert answer.exit_code == 0, answer.output
     return out, answer
@@ -98,13 +102,29 @@ def test_the_packed_run_classifies_a_picture_of_the_folder(run, root, tmp_path):
     top = json.loads(answer.stdout)["inputs"][0]["top"]
     assert {row["class"] for row in top} == set(CLASSES)
     # the same pixels through the network of the run
-    data = folders.load(root)
-    task = task_file.FoldersTask(recipes.get("folder"), data)
+    stored = format.read(model)[0]["input"]
+    assert (stored["height"], stored["width"]) == (96, 96)
+    task = task_file.open_task(recipes.get("folder", CHANGED), root)
+    data = task.data
     x = task._input(data.images_NHW[[data.names.index("lines down/00.png")]])
     with torch.inference_mode():
         share = load_run(run[0])[0](torch.from_numpy(x)).softmax(1)[0]
     for row in top:
         assert row["probability"] == pytest.approx(float(share[data.classes.index(row["class"])]), abs=0.02)
+
+
+def test_a_picture_that_cannot_be_read_stops_the_run_unless_it_may_be_left_out(root):
+    with pytest.raises(
+        ValueError, match=r"broken.png cannot be read .*data.most_broken=0 .*-o data.most_broken=1 to go on"
+    ):
+        task_file.open_task(recipes.get("folder"), root)
+    task = task_file.open_task(recipes.get("folder", ["data.most_broken=1"]), root)
+    assert len(task.data.names) == 40
+
+
+def test_a_side_below_the_least_is_refused(root):
+    with pytest.raises(ValueError, match="8 px or more; received net.input_px=4"):
+        task_file.open_task(recipes.get("folder", ["net.input_px=4"]), root)
 
 
 def make_tiny(recipe):
@@ -115,7 +135,7 @@ def make_tiny(recipe):
 
 
 def test_resume_needs_the_same_folders(root, tmp_path):
-    recipe, quiet = recipes.get("folder", ["epochs=1"]), lambda text: None
+    recipe, quiet = recipes.get("folder", ["epochs=1", "data.most_broken=1"]), lambda text: None
     loop.train(recipe, root, tmp_path / "run", make_net=make_tiny, say=quiet)
     loop.train(recipe, root, tmp_path / "run", make_net=make_tiny, say=quiet, resume=True)
     more = tmp_path / "more"
@@ -131,8 +151,8 @@ def test_resume_needs_the_same_folders(root, tmp_path):
 
 
 def test_rare_classes_weigh_more_and_only_when_asked(root):
-    data = folders.load(root)
-    even = folders.load(root, options=folders.Options(class_weights=False))
+    data = folders.load(root, options=ONE_BROKEN)
+    even = folders.load(root, options=replace(ONE_BROKEN, class_weights=False))
     logits, rare = torch.zeros(1, 3), torch.eye(3)[[2]]
     heavy, plain = (task_file.FoldersTask(recipes.get("folder"), d).loss(logits, rare).item() for d in (data, even))
     assert heavy > plain == pytest.approx(np.log(3), rel=1e-5)

@@ -126,6 +126,11 @@ def test_a_stopped_study_goes_on_and_a_row_that_diverges_is_told(root, tmp_path,
     assert "| optim.lr=0.001 |  |  | 0 |" in (tmp_path / "none" / "table.md").read_text()
 
 
+def test_missing_data_leave_no_folder(tmp_path):
+    answer = ablate(tmp_path / "none", tmp_path / "study", "-g", "optim.lr=0.001|0.002")
+    assert answer.exit_code == 1 and "missing" in answer.stderr and not (tmp_path / "study").exists()
+
+
 @pytest.mark.parametrize("finished", [True, False])
 def test_runs_of_other_pictures_are_not_mixed_into_a_study_and_moved_ones_are_the_same(root, tmp_path, finished):
     words = ("-g", "optim.lr=0.001|0.002", "--seeds", "1")

@@ -199,6 +199,19 @@ def test_a_run_stopped_before_its_first_step_and_in_validation_goes_on(train, tm
     same(tmp_path / "a", tmp_path / "b")
 
 
+def test_a_long_epoch_is_saved_before_its_validation(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 1e9)
+    monkeypatch.setattr(loop, "VALIDATION_SECONDS", 0.0)
+    monkeypatch.setattr(Toy, "validate", out_of_memory)
+    with pytest.raises(MemoryError):  # as with a kill, nothing is saved on the way out
+        train("a", recipe())
+    assert runs.read_checkpoint(tmp_path / "a")["steps"] == STEPS
+
+
+def out_of_memory(*args):
+    raise MemoryError
+
+
 def test_checkpoints_in_between_change_nothing(train, tmp_path, monkeypatch):
     train("a", recipe())
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 1e9)
@@ -308,7 +321,10 @@ def test_a_loss_that_is_not_finite_names_the_first_layer_and_the_last_checkpoint
     with pytest.raises(FloatingPointError, match="the loss is nan in epoch 2, step 2") as caught:
         train("a", recipe(), make=make_hooked)
     text = str(caught.value)
-    assert "units.1.act (Overflow)" in text and "Last good checkpoint: epoch 2, step 1" in text
+    kept = (
+        f"Last good checkpoint: epoch 2, step 1, in {tmp_path / 'a' / 'checkpoint.pt'}. Train again into another --out"
+    )
+    assert "units.1.act (Overflow)" in text and kept in text
     assert "lower lr (now 0.02) or clip_norm (now 5)" in text
     saved = runs.read_checkpoint(tmp_path / "a")
     assert saved["steps"] == 1 and all(torch.isfinite(v).all() for v in saved["state"].values())
@@ -317,7 +333,7 @@ def test_a_loss_that_is_not_finite_names_the_first_layer_and_the_last_checkpoint
 def test_a_picture_or_a_gradient_that_is_not_finite_stops_too(train, tmp_path, monkeypatch):
     batch = Toy._batch
     monkeypatch.setattr(Toy, "_batch", lambda *args: (batch(*args)[0] * np.float32(np.nan), batch(*args)[1]))
-    with pytest.raises(FloatingPointError, match="the batch itself.*checkpoint: none yet"):
+    with pytest.raises(FloatingPointError, match="the batch itself.*checkpoint: none yet. Train again with a lower lr"):
         train("a", recipe())
     monkeypatch.setattr(Toy, "_batch", batch)
     # sqrt has an infinite slope at 0: the loss is finite, its gradient is not

@@ -123,6 +123,30 @@ def test_draws_are_stored_read_again_and_pooled(bench, root, tmp_path, monkeypat
     monkeypatch.setattr(bench.grid.loop, "train", lambda *a, **k: pytest.fail("trained again"))
     monkeypatch.setattr(bench.texture, "features", lambda image: pytest.fail("features made again"))
     assert {line["method"]: line for line in bench.study(args, "made up")} == lines
+    corrupted_again(
+        bench, bench.parser().parse_args([*words, "--methods", "one_plane", "--corruptions"]), pooled, monkeypatch
+    )
+
+
+def corrupted_again(bench, args, stored: dict, monkeypatch):
+    """Of the stored draws: pictures as they are, a gain that changes nothing, and black ones, which are of one class for all."""
+    monkeypatch.setattr(bench, "CORRUPTIONS", (("gain", 1.0), ("gain", 0.0)))
+    clean, same, black = bench.corruption_study(args, "made up")
+    assert clean["accuracies"] == same["accuracies"] == stored["accuracies"]
+    assert black["corruption"] == "gain 0" and black["mean"] == pytest.approx(100 / 6)
+    text = (args.out / "corruptions.md").read_text()
+    assert f"| gain 0 | {black['mean']:.2f} ± 0.00 |" in text and "| mean of the corrupted |" in text
+
+
+def test_corruptions_are_those_of_their_names(bench):
+    image = np.full((200, 200), 128, np.uint8)
+    noisy, spiked, bright = (
+        bench.corrupted(image, kind, level, np.random.default_rng(0))
+        for kind, level in (("noise", 10), ("salt and pepper", 0.1), ("gain", 1.5))
+    )
+    assert noisy.std() == pytest.approx(10, rel=0.02) and noisy.mean() == pytest.approx(128, abs=0.2)
+    assert [(spiked == v).mean() for v in (0, 255)] == pytest.approx([0.05, 0.05], abs=0.005)
+    assert set(np.unique(spiked)) == {0, 128, 255} and set(np.unique(bright)) == {192}
 
 
 def task_with(*overrides: str) -> NeuClsTask:

@@ -100,7 +100,7 @@ def test_a_float_network_has_no_layers_to_draw(tmp_path):
 def test_the_page_is_whole_without_network_or_other_files(run):
     out, _ = run
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == 3
+    assert page.count("data:image/png;base64,") == 3 and "warning" not in page
     assert not re.search(r"(src|href)=\"(?!data:)", page) and "http" not in page
     for words in ("62.50 %", "25.00 to 90.00 %", "3 of 3 epochs", "bright", "[optim]", "lr = 0.02", "weight_flips"):
         assert words in page
@@ -183,3 +183,25 @@ def test_nothing_is_drawn_before_there_is_an_epoch(tmp_path):
     loop.draw(now, None)
     assert not list(tmp_path.iterdir())
     assert runs.finite({"a": float("nan")}) == {"a": None}
+
+
+def test_planes_that_are_copies_are_told_once_and_on_the_page(tmp_path, monkeypatch):
+    def alike(recipe):
+        net = make_net(recipe)
+        for name, bias in net.named_parameters():
+            if "planes.bn" in name and name.endswith("bias"):
+                torch.nn.init.zeros_(bias)
+        return net
+
+    said = []
+    monkeypatch.setattr(loop, "open_task", lambda recipe, root: Toy(recipe, SIZES))
+    monkeypatch.setattr(loop, "draw", lambda *args: None)
+    loop.train(recipe("aoienet", 2), tmp_path, tmp_path, make_net=alike, say=said.append)
+    (warning,) = (line for line in said if line.startswith("warning"))
+    assert (
+        "the two planes of units.0.layers.0.planes differ in 0 % of their bits" in warning and "net.spread" in warning
+    )
+    history = [json.loads(line) for line in (tmp_path / "metrics.jsonl").open()]
+    about = {"weights": 1, "split": "", "command": "", "environment": {}, "data_hash": "0", "teacher": None}
+    report.write(tmp_path, recipe("aoienet"), history, about, None)
+    assert warning in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -1,8 +1,12 @@
 """What others read of a run; and the verb `train`."""
 
 import math
+import os
 import pickle
 import shlex
+import shutil
+import signal
+import subprocess
 import sys
 
 import numpy as np
@@ -14,7 +18,7 @@ torch = pytest.importorskip("torch")
 
 from aoienet.cli import train as verb  # noqa: E402
 from aoienet.cli._common import own_command  # noqa: E402
-from aoienet.train import load_run, loop, networks, recipes, runs  # noqa: E402
+from aoienet.train import load_run, loop, networks, recipes, runs, state  # noqa: E402
 
 
 @pytest.mark.parametrize("name", ["neu_best", "blocks"])
@@ -63,7 +67,7 @@ def test_verb_names_what_is_wrong(tmp_path):
     answer = CliRunner().invoke(app, [*words, "neu_bets"])
     assert answer.exit_code == 1 and "did you mean 'neu_best'" in answer.output
     answer = CliRunner().invoke(app, [*words, "neu_best", "-o", "epochs=1"])
-    assert answer.exit_code == 1 and "is missing" in answer.output
+    assert answer.exit_code == 1 and "lacks 1799 of 1799 pictures of NEU-CLS" in answer.output
     answer = CliRunner().invoke(app, [*words[:-1], "--config", str(tmp_path / "r.toml")])
     assert answer.exit_code == 1 and "r.toml is missing; --config names a recipe.toml" in answer.output
     answer = CliRunner().invoke(app, [*words, "neu_best", "--threads", "-3"])
@@ -178,17 +182,75 @@ def test_the_stored_command_can_be_pasted_into_a_shell(monkeypatch):
     assert own_command().startswith("torchrun --nnodes 2 --nproc-per-node 8 -m aoienet train --data 'my pictures'")
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_ctrl_c_leaves_with_130_and_says_how_to_go_on(tmp_path, monkeypatch, kept):
-    def interrupted(*args, **kwargs):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "train", interrupted)
+@pytest.mark.skipif(os.name != "posix", reason="os.kill ends the own process there")
+@pytest.mark.parametrize(("kept", "number", "code"), [(True, signal.SIGINT, 130), (False, signal.SIGTERM, 143)])
+def test_ctrl_c_and_sigterm_leave_with_their_codes_and_say_how_to_go_on(tmp_path, monkeypatch, kept, number, code):
+    monkeypatch.setattr(loop, "train", lambda *args, **kwargs: os.kill(os.getpid(), number))
+    before = signal.getsignal(signal.SIGTERM)
     if kept:
         (tmp_path / "checkpoint.pt").touch()
     app = typer.Typer()
     verb.register(app)
     app.command("other")(lambda: None)
     answer = CliRunner().invoke(app, ["train", "--data", "x", "--out", str(tmp_path), "--recipe", "neu_best"])
-    assert answer.exit_code == 130
+    assert answer.exit_code == code and signal.getsignal(signal.SIGTERM) is before
     assert ("resume with --resume" in answer.output) == kept
+
+
+@pytest.mark.skipif(os.name != "posix", reason="os.kill ends the own process there")
+@pytest.mark.parametrize("on_ctrl_c", [signal.default_int_handler, signal.SIG_IGN])
+def test_sigterm_waits_for_the_end_of_a_step(on_ctrl_c):
+    came, done = [], []
+    before = signal.signal(signal.SIGINT, on_ctrl_c)
+    try:
+        with pytest.raises(KeyboardInterrupt), state.sigterm_interrupts(came):
+            with state.interrupts_wait():
+                os.kill(os.getpid(), signal.SIGTERM)
+                done.append("step")
+            done.append("next step")
+        with pytest.raises(KeyboardInterrupt), state.sigterm_interrupts(came):
+            os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done == ["step"] and came == [signal.SIGTERM] * 2
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
+def test_the_commit_of_another_project_around_the_package_is_not_stored(tmp_path, monkeypatch):
+    def git(*words):
+        who = ("-c", "user.name=a", "-c", "user.email=a@b")
+        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    (tmp_path / "runs.py").touch()
+    git("init")
+    git("commit", "--allow-empty", "-m", "theirs")
+    monkeypatch.setattr(runs, "__file__", str(tmp_path / "runs.py"))
+    assert runs.git_hash() == "unknown"
+    git("add", "runs.py")
+    assert len(runs.git_hash()) == len("+changes") + 40
+
+
+def test_what_may_change_last_bits_is_told_and_older_runs_say_less():
+    now = runs.environment()
+    assert now["pillow"] and now["cpu"] == torch.backends.cpu.get_cpu_capability()
+    other = {"recipe": {"device": "cuda"}, "environment": now | {"cpu": "AVX0", "gpu": "none such"}}
+    told = state.other_roundings(other, now)
+    assert [line.split(" and is ")[0] for line in told] == ["cpu was AVX0", "gpu was none such"]
+    assert len(state.other_roundings(other | {"recipe": {"device": "cpu"}}, now)) == 1
+    older = {key: value for key, value in now.items() if key not in ("cpu", "processes")}
+    assert state.other_roundings({"recipe": {}, "environment": older}, now) == []
+
+
+def test_show_prints_the_recipe_that_config_takes_back_and_needs_no_data(tmp_path):
+    app = typer.Typer()
+    verb.register(app)
+    app.command("other")(lambda: None)
+    shown = CliRunner().invoke(app, ["train", "--recipe", "neu_best", "-o", "epochs=7", "--seed", "3", "--show"])
+    assert shown.exit_code == 0
+    (tmp_path / "recipe.toml").write_text(shown.stdout)
+    assert recipes.read_toml(tmp_path / "recipe.toml") == recipes.get("neu_best", ["epochs=7", "seed=3"])
+    answer = CliRunner().invoke(app, ["train", "--recipe", "neu_bets", "--show"])
+    assert answer.exit_code == 1 and "did you mean 'neu_best'" in answer.output
+    answer = CliRunner().invoke(app, ["train", "--recipe", "neu_best", "--out", str(tmp_path / "run")])
+    assert answer.exit_code == 1 and "received no --data; next: add it" in answer.output
+    assert verb.known() == ", ".join(recipes.names())

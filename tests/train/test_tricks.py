@@ -150,6 +150,15 @@ def test_the_loss_is_the_formula_and_the_teacher_sees_its_own_pixels_in_evaluati
     assert before == teacher.digest == runs.state_digest(teacher.net.state_dict())
 
 
+def test_the_teacher_computes_in_the_arithmetic_of_the_recipe(teacher_run):
+    teacher = distill.open_teacher(recipe(f"distill.teacher={teacher_run[0]}", "bf16=on"))
+    kinds = []
+    teacher.net.linear.register_forward_hook(lambda module, args, output: kinds.append(output.dtype))
+    logits = torch.randn(2, 10)
+    loss = teacher.joined(torch.randint(0, 256, (2, 3, 32, 32)).float(), logits, torch.tensor(2.0))
+    assert kinds == [torch.bfloat16] and loss.dtype == torch.float32
+
+
 def test_a_student_that_says_the_same_has_nothing_to_learn_from_its_teacher(teacher_run):
     folder, net = teacher_run
     teacher = distill.open_teacher(recipe(f"distill.teacher={folder}", "distill.weight=1"))

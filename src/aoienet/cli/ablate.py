@@ -52,7 +52,6 @@ def ablate(
             raise ValueError(f"unknown preset {preset!r}; known: {', '.join(PRESETS)}")
         rows = PRESETS[preset](base, teacher) if preset else tuple(study.grid(grid or []))
         plan = study.Study(base, rows, tuple(range(seeds)), measure)
-        out.mkdir(parents=True, exist_ok=True)
         table, failures = study.carry_out(
             plan, data, out, command, lambda text: print(text, file=sys.stderr, flush=True)
         )

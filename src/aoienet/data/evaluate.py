@@ -45,13 +45,13 @@ def layout(root: Path, classes: Sequence[str]) -> str:
         return "blocks"
     if any((root / name).is_dir() for name in classes):
         return "folders"
-    if tuple(classes) == neu_cls.CLASSES and (root / "neu_cls").is_dir():
+    if tuple(classes) == neu_cls.CLASSES and ((root / "neu_cls").is_dir() or any(root.glob("Cr_1.*"))):
         return "neu_cls"
     if tuple(classes) == crack_blocks.CLASSES and (root / crack_blocks.MASKED[0]).is_dir():
         return "crack_blocks"
     raise ValueError(
-        f"{root} is none of: class folders ({', '.join(classes)}), NEU-CLS (groups.csv), "
-        "a block set (test_img/ and test_lab/), the folder that holds neu_cls/ or deepcrack256/"
+        f"{root} is none of: class folders ({', '.join(classes)}), NEU-CLS (neu_cls/, groups.csv or Cr_1.bmp), "
+        "a block set (test_img/ and test_lab/), the folder that holds deepcrack256/"
     )
 
 

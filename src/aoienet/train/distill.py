@@ -12,7 +12,7 @@ CENTER = 128.0  # "center" is "raw" less this (docs/format.md, Input)
 
 
 class Teacher:
-    """A network in evaluation mode, whose batch norms see no batch of the student's.
+    """A network in evaluation mode, whose batch norms see no batch of the student's; in the arithmetic of the student's recipe.
 
     offset    from the student's pixels to the teacher's
     digest    SHA-256 of its weights: a resumed run must have the same teacher
@@ -20,13 +20,13 @@ class Teacher:
 
     def __init__(self, net: torch.nn.Module, offset: float, digest: str, recipe: Recipe) -> None:
         self.net = net.eval().requires_grad_(False)
-        self.offset, self.digest = offset, digest
+        self.offset, self.digest, self.recipe = offset, digest, recipe
         self.weight, self.temperature = recipe.distill.weight, recipe.distill.temperature
 
     def joined(self, x_NCHW: torch.Tensor, logits: torch.Tensor, loss: torch.Tensor) -> torch.Tensor:
         """weight T^2 KL(teacher || student) + (1 - weight) loss; KL is a mean over the batch and over positions."""
         with torch.no_grad():
-            told = self.net(x_NCHW + self.offset).float() / self.temperature
+            told = networks.logits(self.recipe, x_NCHW + self.offset, self.net) / self.temperature
         said = F.log_softmax(logits / self.temperature, 1).movedim(1, -1)
         true = F.log_softmax(told, 1).movedim(1, -1)
         apart = F.kl_div(said.flatten(0, -2), true.flatten(0, -2), reduction="batchmean", log_target=True)

@@ -87,7 +87,8 @@ def lines(rows: Sequence[Row], found: dict[str, dict[int, float]]) -> list[dict[
 
 
 def write_tables(out: Path, title: str, notes: Sequence[str], table: list[dict[str, Any]]) -> None:
-    """table.csv, and table.md for people, both whole or not at all."""
+    """table.csv, and table.md for people, both whole or not at all; `out` is made where it is missing."""
+    out.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
     writer.writeheader()

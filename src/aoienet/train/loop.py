@@ -32,6 +32,8 @@ from aoienet.train.tasks import Batch, norm_groups, open_task, still_jobs
 
 DRAW_SECONDS = 60.0  # between two drawings of the curves; the last ones are drawn at the end
 CHECKPOINT_SECONDS = 120.0  # at most this much work is lost, apart from the one after every epoch
+# in validation nobody looks at that clock: before it begins, a checkpoint may be this old
+VALIDATION_SECONDS = 10.0
 
 
 # of a run folder; a run that has not reached a checkpoint has none of them, and begins again in the same folder
@@ -105,11 +107,14 @@ def first_not_finite(net: torch.nn.Module, x: torch.Tensor) -> str:
 def stop_not_finite(run: Run, what: str, x: torch.Tensor) -> NoReturn:
     """Raise FloatingPointError: where, which layer, what is kept, what to do."""
     r = run.recipe
-    kept = f"epoch {run.saved[0] + 1}, step {run.saved[1]}" if run.saved else "none yet"
+    kept, where = "none yet", ""
+    if run.saved:
+        kept = f"epoch {run.saved[0] + 1}, step {run.saved[1]}, in {run.out / 'checkpoint.pt'}"
+        where = " into another --out"
     raise FloatingPointError(
         f"{what} in epoch {run.epoch + 1}, step {run.steps + 1}; first output that is not finite: "
         f"{first_not_finite(run.net, x)}. Last good checkpoint: {kept}. "
-        f"Train again into another --out with a lower lr (now {r.optim.lr:g}) or clip_norm (now {r.optim.clip_norm:g})"
+        f"Train again{where} with a lower lr (now {r.optim.lr:g}) or clip_norm (now {r.optim.clip_norm:g})"
     )
 
 
@@ -121,12 +126,6 @@ def on_device(run: Run, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     return x.float().contiguous(memory_format=torch.channels_last), y
 
 
-def logits_of(run: Run, x: torch.Tensor, net: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-    """float32, in BF16 arithmetic where the recipe says so."""
-    with torch.autocast(x.device.type, torch.bfloat16, enabled=run.recipe.bf16):
-        return net(x).float()
-
-
 def train_step(run: Run, batch: Batch, steps_per_epoch: int) -> None:
     """One batch; position and sums move with the weights."""
     net, optimiser, task, recipe, sums = run.net, run.optimiser, run.task, run.recipe, run.sums
@@ -135,7 +134,7 @@ def train_step(run: Run, batch: Batch, steps_per_epoch: int) -> None:
     for group in optimiser.param_groups:
         group["lr"] = lr
     ranks.seed(recipe.seed, run.epoch, run.steps)
-    logits = logits_of(run, x, run.forward)
+    logits = networks.logits(recipe, x, run.forward)
     loss = task.loss(logits, y)
     if run.teacher is not None:
         loss = run.teacher.joined(x, logits, loss)
@@ -187,6 +186,8 @@ def train_epochs(run: Run, say: Callable[[str], None], watcher: Callable[[dict],
             while run.epoch < run.recipe.epochs:
                 row = train_epoch(run, bars)
                 speed = show.speed(run)
+                if time.monotonic() - run.saved_at >= VALIDATION_SECONDS:
+                    save(run)
                 row |= run.task.validate(run.net)
                 run.count_seconds()
                 row["seconds"] = round(run.sums.seconds, 3)
@@ -196,6 +197,8 @@ def train_epochs(run: Run, say: Callable[[str], None], watcher: Callable[[dict],
                 save(run)
                 write_history(run)
                 say(f"{show.line(row)}  {speed}")
+                if (warning := watch.wasted_plane(row)) and not any(map(watch.wasted_plane, run.history[:-1])):
+                    say(warning)  # once in a run
                 if watcher is not None:
                     watcher(row)
     except KeyboardInterrupt:
@@ -212,7 +215,7 @@ def finish(run: Run) -> None:
         run.average.put_into(run.net)
     batches = (on_device(run, batch)[0] for batch in still_batches(run, how.bn_batches))
     reestimate(
-        run.net, batches, lambda x: logits_of(run, x, run.net)
+        run.net, batches, lambda x: networks.logits(run.recipe, x, run.net)
     )  # not run.forward, which brings the first one's statistics
     ranks.mean_buffers(run.net)
     run.finished = True
@@ -258,6 +261,9 @@ def quantizers_learn(net: torch.nn.Module) -> bool:
 def prepare(recipe: Recipe, root: Path, out: Path, make_net: Callable[[Recipe], torch.nn.Module]) -> Run:
     """Data, network, optimiser; nothing is written."""
     check_device(recipe.device)
+    if recipe.device.startswith("cuda"):
+        # kernels that add in the same order each time, not those that were the fastest of this start
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     ranks.check_batch(recipe.batch)
     task = open_task(recipe, root)
     ranks.check_same("the hash of the data", task.data_hash)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, fields, replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from aoienet.data import photos
@@ -77,6 +80,12 @@ def build(recipe: Recipe) -> nn.Module:
     if given:
         raise ValueError(f"{recipe.model} is built as it is; received net.{', net.'.join(given)}")
     return segment.create(recipe.model, recipe.in_channels)
+
+
+def logits(recipe: Recipe, x_NCHW: torch.Tensor, net: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    """float32, in BF16 arithmetic where the recipe says so."""
+    with torch.autocast(x_NCHW.device.type, torch.bfloat16) if recipe.bf16 else nullcontext():
+        return net(x_NCHW).float()
 
 
 def transform(recipe: Recipe) -> dict:

@@ -42,6 +42,7 @@ def tricks(base: Recipe, teacher: str = "") -> tuple[Row, ...]:
         Row("batch norm before the linear layer", net[2:]),
         Row("SE scale", ("net.scale=se",)),
         Row("activation gradient annealed (EDE)", ("net.surrogate=ede",)),
+        Row("weight gradient not annealed", ("net.weight_q=affine",)),
         *(Row(f"window {clip}", (f"net.surrogate={clip}",)) for clip in CLIPS),
         *(Row(f"spread {value:g}", (f"net.spread={value:g}",)) for value in SPREADS),
         Row("one plane (collapsed)", ("net.multi=collapsed",)),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from aoienet.train import runs
+from aoienet.train import runs, watch
 from aoienet.train.recipes import Recipe, to_toml
 
 PICTURES = ("curves.png", "confusion.png", "layers.png")
@@ -37,6 +37,7 @@ def write(
         numbers=list(numbers({key: result[key] for key in SHOWN if key in result})) if result else [],
         broken=result.get("broken", {}) if result else {},
         said_of_data=said_of_data,
+        warning=watch.wasted_plane(history[-1]),
         toml=to_toml(recipe),
         columns=list(dict.fromkeys(k for row in table for k in row)),
         rows=table[-EPOCHS_SHOWN:],

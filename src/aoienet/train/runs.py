@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 import torch
 
 from aoienet import __version__
@@ -184,14 +185,16 @@ def load_weights(net: torch.nn.Module, state: dict, path: Path) -> None:
 
 
 def git_hash() -> str:
-    """The commit of the source tree, `+changes` when it is not clean."""
-    here = Path(__file__).parent
+    """The commit of the source tree, `+changes` when it is not clean; "unknown" where the package lies in no tree that tracks it,
+    as an environment inside of another project's."""
+    here = Path(__file__)
 
     def git(*words: str) -> str:
-        run = subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True)
+        run = subprocess.run(["git", *words], cwd=here.parent, capture_output=True, text=True, check=True)
         return run.stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", here.name)
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
@@ -205,7 +208,9 @@ def environment() -> dict:
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "numpy": np.__version__,
+        "pillow": PIL.__version__,
         "machine": platform.machine(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "threads": torch.get_num_threads(),
         "processes": ranks.world(),

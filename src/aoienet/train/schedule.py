@@ -50,7 +50,7 @@ def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
 
 
 def make_optimiser(net: torch.nn.Module, recipe: Recipe, phase: Phase) -> torch.optim.Optimizer:
-    """Weight decay on kernels only, never on alpha, beta, BN, slopes, biases."""
+    """Weight decay on the kernels of all convolutions, latent or real, never on alpha, beta, BN, slopes, biases."""
 
     def is_kernel(p: torch.Tensor) -> bool:  # OIHW; 1C11 is a constant per channel
         return p.ndim == 4 and p.shape[0] > 1 and p[0].numel() > 1

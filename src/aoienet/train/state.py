@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -147,9 +148,10 @@ def same_norms(recipe: Recipe, before: int) -> None:
 
 def other_roundings(saved: dict, now: dict) -> list[str]:
     """What differs from the machine of the checkpoint and may change last bits; empty where the sums are the same."""
-    before = saved.get("environment", now)
-    keys = ("torch", "machine", "threads", "processes")
-    pairs = [(key, before.get(key, 1), now[key]) for key in keys]
+    before = {"processes": 1} | saved.get("environment", now)
+    keys = ["torch", "machine", "cpu", "threads", "processes"]
+    keys += ["gpu"] if str(saved.get("recipe", {}).get("device")).startswith("cuda") else []
+    pairs = [(key, before[key], now[key]) for key in keys if key in before]  # older runs say less
     return [f"{key} was {old} and is {new}: last bits may differ" for key, old, new in pairs if old != new]
 
 
@@ -189,3 +191,25 @@ def interrupts_wait() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
     if came:
         raise KeyboardInterrupt
+
+
+@contextmanager
+def sigterm_interrupts(came: list[int]) -> Iterator[None]:
+    """SIGTERM (SLURM, docker stop) does what Ctrl-C does within the block, and is put into `came`. Only of a process that trains
+    alone: torchrun sends it to all of them, and one that ends its step would wait for others that are gone."""
+    if threading.current_thread() is not threading.main_thread() or ranks.world() > 1:
+        yield
+        return
+
+    def interrupt(number: int, frame: Any) -> None:
+        came.append(number)
+        on_ctrl_c = signal.getsignal(signal.SIGINT)
+        if not callable(on_ctrl_c):  # ignored, as in a job that a script put into the background
+            raise KeyboardInterrupt
+        on_ctrl_c(signal.SIGINT, frame)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

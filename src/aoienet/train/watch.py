@@ -11,6 +11,8 @@ from torch import nn
 from aoienet.nn.conv import BinaryConv2d
 from aoienet.quant.activation import ActivationQuantizer
 
+WASTED = 0.01  # share of differing bits under which a second plane says what the first one says
+
 
 def binary_convs(net: nn.Module) -> dict[str, BinaryConv2d]:
     """Convolutions whose weights have two values."""
@@ -58,3 +60,19 @@ def layer_values(net: nn.Module, convs: dict[str, BinaryConv2d], distances: dict
     for name, distance in distances.items():
         layers[name] = {"plane_distance": distance}
     return layers
+
+
+def wasted_plane(row: dict[str, Any]) -> str:
+    """A warning with the layer whose two planes differ least, where that is hardly at all; "" where none is wasted.
+
+    Args      row: of the metrics.
+    """
+    distances = {name: values.get("plane_distance", 1.0) for name, values in row.get("layers", {}).items()}
+    wasted = {name: distance for name, distance in distances.items() if distance < WASTED}
+    if not wasted:
+        return ""
+    name = min(wasted, key=wasted.__getitem__)
+    return (
+        f"warning: the two planes of {name} differ in {100 * wasted[name]:.2g} % of their bits: the second one is wasted; "
+        "next: -o net.spread=0.5 or more, how far apart they begin, or one plane, -o net.multi=single"
+    )

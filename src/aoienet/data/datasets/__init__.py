@@ -13,6 +13,7 @@ from types import ModuleType
 
 import numpy as np
 
+GUIDE = "docs/guide/data.md"  # what a message about a missing set names
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")  # of pictures in class folders
 
 
@@ -36,7 +37,7 @@ def decoding(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"{path} is missing; next: bring the whole data set") from error
+        raise FileNotFoundError(f"{path} is missing; next: bring the whole data set, {GUIDE}") from error
     except Exception as error:  # Pillow raises many kinds on a broken file, most of them without its name
         raise ValueError(f"{path} cannot be decoded ({error}); next: fetch it again") from error
 
@@ -55,7 +56,7 @@ def folder(root: Path, *parts: str) -> Path:
     """A sub-folder that must exist."""
     path = Path(root).joinpath(*parts)
     if not path.is_dir():
-        raise FileNotFoundError(f"{path} is missing; --data must name the folder that holds {parts[0]}/")
+        raise FileNotFoundError(f"{path} is missing; --data must name the folder that holds {parts[0]}/; next: {GUIDE}")
     return path
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aoienet.data.datasets import crack_blocks, decoding, digest
+from aoienet.data.datasets import GUIDE, crack_blocks, decoding, digest
 from aoienet.data.datasets.crack_blocks import MASKED, SIDE_PX, CrackBlocks, Picture
 from aoienet.data.transform import to_grey
 
@@ -43,7 +43,9 @@ def coloured(root: Path, picture: Picture) -> Picture:
             image = np.stack([crack_blocks.to_side(image[:, :, c]) for c in range(3)], axis=-1)
         if np.array_equal(to_grey(image), picture.image_HW):  # DeepCrack has the same names in both parts
             return replace(picture, image_HW=image)
-    raise FileNotFoundError(f"no colour picture {picture.name}.{ending} in {Path(root) / picture.source}")
+    raise FileNotFoundError(
+        f"no colour picture {picture.name}.{ending} in {Path(root) / picture.source}; next: {GUIDE}"
+    )
 
 
 def _read_rgb(path: Path) -> np.ndarray:

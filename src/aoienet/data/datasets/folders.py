@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from aoienet.data import duplicates, splits
-from aoienet.data.datasets import SUFFIXES, digest, neu_cls
+from aoienet.data.datasets import GUIDE, SUFFIXES, digest, neu_cls
 from aoienet.data.transform import to_grey
 
 NAME = "folders"
@@ -67,12 +67,14 @@ class Folders(neu_cls.NeuCls):
 
 @dataclass(frozen=True)
 class Options:
-    """How a folder is split and checked. Fractions are of all pictures; `correlation` above 1 compares exactly only."""
+    """How a folder is split and checked. Fractions are of all pictures; `correlation` above 1 compares exactly only;
+    `most_broken` pictures may be left out because they cannot be read."""
 
     val_fraction: float = 0.1
     test_fraction: float = 0.2
     correlation: float = duplicates.CORRELATION
     class_weights: bool = True
+    most_broken: int = 0
 
     def __post_init__(self) -> None:
         val, test = self.val_fraction, self.test_fraction
@@ -86,11 +88,12 @@ class Options:
 
 
 def load(root: Path, seed: int = 0, size_hw: tuple[int, int] = (200, 200), options: Options | None = None) -> Folders:
-    """Everything at once; pictures that cannot be read are left out and stand in the report.
+    """Everything at once; pictures that cannot be read and are left out stand in the report.
 
     Args      size_hw: pixels (h, w) that every picture is resized to, bilinearly, after it became grey.
     Raises    FileNotFoundError: no such folder. ValueError: no class folders, one class, a class without pictures,
-              a class that lost all its pictures, no picture for the test part.
+              a class that lost all its pictures, more pictures that cannot be read than may be left out, no picture for the
+              test part.
     """
     options = Options() if options is None else options
     found = find(root)
@@ -98,6 +101,7 @@ def load(root: Path, seed: int = 0, size_hw: tuple[int, int] = (200, 200), optio
     kept = [i for i, r in enumerate(read) if isinstance(r, Picture)]
     unreadable = {f.name: r for f, r in zip(found.files, read, strict=True) if isinstance(r, str)}
     _check_left(found, kept, unreadable)
+    _check_broken(Path(root), unreadable, options.most_broken)
     files, pictures = [found.files[i] for i in kept], [r for r in read if isinstance(r, Picture)]
     group_N = duplicates.groups([p.pixel_hash for p in pictures], [p.signature for p in pictures], options.correlation)
     label_N, part_N = np.array([f.label for f in files]), np.array([f.part for f in files])
@@ -119,7 +123,7 @@ def find(root: Path) -> Found:
     """The classes and their pictures, in the order of the names. Raises as `load`."""
     root = Path(root)
     if not root.is_dir():
-        raise FileNotFoundError(f"--data names a folder of class folders; {root} is not a folder.")
+        raise FileNotFoundError(f"--data names a folder of class folders; {root} is not a folder; next: {GUIDE}")
     given = tuple(p for p in PARTS if (root / p).is_dir() and _folders(root / p))
     bases = {part: root / part for part in given} if given else {"": root}
     if given:
@@ -197,6 +201,15 @@ def _check_left(found: Found, kept: Sequence[int], unreadable: dict[str, str]) -
         if label not in left:
             lost = next(f.name for f in found.files if f.label == label and f.part <= 0)
             raise ValueError(f"class {name!r} lost all its pictures, the first is {lost}: {unreadable[lost]}")
+
+
+def _check_broken(root: Path, unreadable: dict[str, str], most: int) -> None:
+    if len(unreadable) > most:
+        name, reason = next(iter(unreadable.items()))
+        raise ValueError(
+            f"{root / name} cannot be read ({reason}); {len(unreadable)} such pictures, and data.most_broken={most} may be left "
+            f"out; next: remove or mend them, or -o data.most_broken={len(unreadable)} to go on without them"
+        )
 
 
 def _check_test(part_N: np.ndarray, distinct: int) -> None:

@@ -1,4 +1,8 @@
-"""NEU-CLS: six classes of hot-rolled steel, 200x200 grey, split by groups of overlapping crops."""
+"""NEU-CLS: six classes of hot-rolled steel, 200x200 grey, split by groups of overlapping crops.
+
+The pictures are Northeastern University's (Song 2013), for research. Which of them show one surface stands in neu_groups.csv: connected
+components of the pairs that share a region of identical pixels; a groups.csv beside the pictures takes its place.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from aoienet.data import splits
-from aoienet.data.datasets import digest, folder, read_grey
+from aoienet.data.datasets import GUIDE, digest, read_grey
 
 NAME = "neu_cls"
 CLASSES = ("crazing", "inclusion", "patches", "pitted_surface", "rolled-in_scale", "scratches")
+SUFFIXES = (".png", ".bmp")  # lossless ones
+GROUPS = Path(__file__).with_name("neu_groups.csv")
 DROPPED = ("Pa_105",)  # the exact copy of Pa_101
 
 
@@ -82,12 +88,14 @@ def few(labels_N: np.ndarray, groups_N: np.ndarray, per_class: int, seed: int) -
 
 
 def load(root: Path, split: Split = Split()) -> NeuCls:
-    """The set under root/neu_cls (or root itself)."""
-    base = Path(root) if (Path(root) / "groups.csv").is_file() else folder(root, "neu_cls")
-    rows = read_rows(base / "groups.csv")
+    """The set under root/neu_cls (or root itself). Raises FileNotFoundError: a picture; ValueError: a broken one, another table."""
+    base = folder_of(Path(root))
+    own = base / "groups.csv"
+    rows = read_rows(own if own.is_file() else GROUPS)
+    paths = find(base, [r["image"] for r in rows])
     labels = [CLASSES.index(r["class"]) for r in rows]
     parts = part(labels, [r["group"] for r in rows], split)
-    pictures = [read_grey(base / "images" / r["class"] / f"{r['image']}.png") for r in rows]
+    pictures = [read_grey(path) for path in paths]
     other = [f"{r['image']} {p.shape}" for r, p in zip(rows, pictures, strict=True) if p.shape != pictures[0].shape]
     if other:
         raise ValueError(
@@ -106,12 +114,25 @@ def load(root: Path, split: Split = Split()) -> NeuCls:
     return NeuCls(names, images, np.array(labels), parts, text, hashed)
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """image, class and group of every picture but the dropped ones. Raises FileNotFoundError; ValueError: another table."""
-    if not path.is_file():
+def folder_of(root: Path) -> Path:
+    """root/neu_cls, or `root` where the set lies there itself."""
+    return root if (root / "groups.csv").is_file() or not (root / NAME).is_dir() else root / NAME
+
+
+def find(base: Path, names: list[str]) -> list[Path]:
+    """The file of each picture, at any depth below `base`. Raises FileNotFoundError."""
+    files = {path.stem: path for path in sorted(base.rglob("*")) if path.suffix.lower() in SUFFIXES}
+    missing = [name for name in names if name not in files]
+    if missing:
         raise FileNotFoundError(
-            f"{path} is missing: it names class and group of every picture; next: bring the whole set"
+            f"{base} lacks {len(missing)} of {len(names)} pictures of NEU-CLS ({' or '.join(SUFFIXES)}), the first is {missing[0]}; "
+            f"--data must name the folder that holds {NAME}/, or the pictures; next: {GUIDE}"
         )
+    return [files[name] for name in names]
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """image, class and group of every picture but the dropped ones. Raises ValueError: another table."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = [r for r in csv.DictReader(file) if r.get("image") not in DROPPED]
     wrong = [r for r in rows if None in (r.get("image"), r.get("group")) or r.get("class") not in CLASSES]

@@ -61,6 +61,7 @@ def open_store(root: Path, part: str, broken_shards: bool = False) -> Store:
               broken_shards: use a shard that was cut short up to there, and record it; otherwise it is an error.
     Raises    FileNotFoundError, ValueError: each names the place, the rule and the next step.
     """
+    from aoienet.data.datasets import GUIDE
     from aoienet.data.stores import class_folders, shards
 
     if part.endswith(".tar"):
@@ -69,7 +70,8 @@ def open_store(root: Path, part: str, broken_shards: bool = False) -> Store:
     if not base.is_dir():
         raise FileNotFoundError(
             f"{base} is not a folder; --data names the folder that holds {part}/ with one folder per class, or with shards "
-            "(*.tar); shards that lie elsewhere are named by a pattern: -o data.train='train-{0000..0146}.tar'."
+            "(*.tar); shards that lie elsewhere are named by a pattern: -o data.train='train-{0000..0146}.tar'; "
+            f"next: {GUIDE}"
         )
     tars = sorted(p.name for p in base.iterdir() if p.suffix == ".tar" and not p.name.startswith("."))
     return shards.open_shards(base, tars, broken_shards) if tars else class_folders.open_folders(base)

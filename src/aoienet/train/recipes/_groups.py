@@ -93,7 +93,7 @@ class Optim:
     """AdamW or SGD with momentum 0.9; rates per step.
 
     schedule      after the warm-up: cosine or linear to lr_last, or "drops": lr x 0.1 at each epoch of drop_at
-    weight_decay  on the kernels of convolutions, which the latent weights are; on nothing else
+    weight_decay  on the kernels of all convolutions: latent weights, and those of a real stem and real shortcuts; on nothing else
     """
 
     kind: str = "adamw"

@@ -7,7 +7,7 @@ from aoienet.train.recipes.cifar10_paper import cifar10_paper
 
 
 def cifar10_best() -> Recipe:
-    """Two steps, DPReLU, real stem, batch norm before the linear layer, decay on latent weights, EMA, re-estimated statistics.
+    """Two steps, DPReLU, real stem, batch norm before the linear layer, decay on kernels, EMA, re-estimated statistics.
 
     Distillation needs a teacher of your own: first `aoienet train --recipe cifar10_float`, then -o distill.teacher=RUN.
     """

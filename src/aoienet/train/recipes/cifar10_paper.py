@@ -5,7 +5,8 @@ from aoienet.train.recipes import Data, Input, Optim, Recipe
 
 
 def cifar10_paper() -> Recipe:
-    """Any CIFAR form of the zoo with -o model=NAME. Source: AOIE-Net section 4."""
+    """Any CIFAR form of the zoo with -o model=NAME. Source: AOIE-Net section 4. Differs: gradients longer than 5 are cut to
+    that length (`optim.clip_norm`); the paper clips nothing."""
     return Recipe(
         name="cifar10_paper",
         model="aoienet_cifar",

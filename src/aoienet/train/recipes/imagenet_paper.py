@@ -8,7 +8,8 @@ def imagenet_paper() -> Recipe:
 
     The teacher is a run of your own: first `aoienet train --recipe imagenet_float`, then -o distill.teacher=RUN; without one the
     loss is the cross-entropy. Source: AOIE-Net section 4 and the code of its parent FracBNN (design note A4). Differs: decay is
-    decoupled from the gradient (AdamW), on kernels only; the teacher is in evaluation mode; lighting is on its own scale.
+    decoupled from the gradient (AdamW), on kernels only; the teacher is in evaluation mode; lighting is on its own scale;
+    gradients longer than 5 are cut to that length (`optim.clip_norm`), where the paper clips nothing.
     """
     return Recipe(
         name="imagenet_paper",

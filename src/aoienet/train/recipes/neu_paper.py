@@ -6,7 +6,8 @@ from aoienet.train.recipes import Augment, Data, Input, Optim, Recipe
 
 def neu_paper() -> Recipe:
     """ResNet-18 form on 200x200 grey pictures. The paper names no augmentation: flips only. Its input of three equal channels
-    at 224x224 holds nothing that one channel at 200x200 lacks. A random split leaks (docs/paper.md): -o data.split=grouped."""
+    at 224x224 holds nothing that one channel at 200x200 lacks. A random split leaks (docs/paper.md): -o data.split=grouped. Differs: gradients
+    longer than 5 are cut to that length (`optim.clip_norm`); the paper clips nothing."""
     return Recipe(
         name="neu_paper",
         model="aoienet_resnet18",

@@ -17,7 +17,15 @@ from aoienet.train.tasks.neu_cls import NeuClsTask
 
 READS = (
     *(key for key in neu_cls.READS if key != "data.per_class"),
-    *("data.test_fraction", "data.duplicate_correlation", "input.kind", "blocks.px", "class_weights"),
+    *(
+        "data.test_fraction",
+        "data.duplicate_correlation",
+        "data.most_broken",
+        "input.kind",
+        "net.input_px",
+        "blocks.px",
+    ),
+    "class_weights",
 )
 SPLIT = "near_duplicates"
 
@@ -32,12 +40,17 @@ def open_task(recipe: Recipe, root: Path) -> FoldersTask:
             f"blocks.px={recipe.blocks.px}."
         )
     check_network(recipe, 1)
+    if height < folders.LEAST_PX:
+        raise ValueError(
+            f"pictures are brought to {folders.LEAST_PX} px or more; received net.input_px={height}; next: -o net.input_px=96"
+        )
     if recipe.data.split != SPLIT:
         raise ValueError(f"class folders are split with data.split={SPLIT}; received {recipe.data.split!r}")
+    how = recipe.data
     options = folders.Options(
-        recipe.data.val_fraction, recipe.data.test_fraction, recipe.data.duplicate_correlation, recipe.class_weights
+        how.val_fraction, how.test_fraction, how.duplicate_correlation, recipe.class_weights, how.most_broken
     )
-    return FoldersTask(recipe, folders.load(root, recipe.data.split_seed, (height, width), options))
+    return FoldersTask(recipe, folders.load(root, how.split_seed, (height, width), options))
 
 
 def turned(rng: np.random.Generator, image_HW: np.ndarray, flips: bool, turns: bool) -> np.ndarray:
