@@ -135,6 +135,12 @@ def test_the_public_pictures_of_neu_cls_are_grouped_by_the_table_that_ships(tmp_
     assert evaluate.layout(tmp_path, neu_cls.CLASSES) == "neu_cls"
     with pytest.raises(FileNotFoundError, match=r"lacks 1799 of 1799 .*, the first is Cr_1; --data must name"):
         neu_cls.load(tmp_path / "elsewhere")
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "Sc_7.png").write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"stands once below .*; received .*Sc_7\.bmp and .*Sc_7\.png|Sc_7\.png and .*Sc_7\.bmp"
+    ):
+        neu_cls.load(tmp_path)
 
 
 def test_no_torch_on_this_side():

@@ -3,7 +3,7 @@
 A verb is a module of this package whose name does not begin with "_" and that has `register(app)`. Verbs import what
 is heavy inside
 their functions, so that `aoienet --help` stays fast. Exit codes: 0 done, 1 wrong use, 2 done but some inputs failed,
-130 interrupted, 143 terminated.
+130 interrupted, 143 terminated (`train`).
 """
 
 from __future__ import annotations

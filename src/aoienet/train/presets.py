@@ -35,7 +35,7 @@ def tricks(base: Recipe, teacher: str = "") -> tuple[Row, ...]:
         Row("two steps", two),
         Row("statistics counted anew", steps),
         Row("averages and statistics", average),
-        Row("decay on latent weights", decay),
+        Row("decay on kernels", decay),
         Row("twice the epochs", (f"epochs={2 * base.epochs}",)),
         Row("real stem", net[:1]),
         Row("DPReLU", net[1:2]),

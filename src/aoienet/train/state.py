@@ -149,7 +149,7 @@ def same_norms(recipe: Recipe, before: int) -> None:
 def other_roundings(saved: dict, now: dict) -> list[str]:
     """What differs from the machine of the checkpoint and may change last bits; empty where the sums are the same."""
     before = {"processes": 1} | saved.get("environment", now)
-    keys = ["torch", "machine", "cpu", "threads", "processes"]
+    keys = ["torch", "pillow", "machine", "cpu", "threads", "processes"]
     keys += ["gpu"] if str(saved.get("recipe", {}).get("device")).startswith("cuda") else []
     pairs = [(key, before[key], now[key]) for key in keys if key in before]  # older runs say less
     return [f"{key} was {old} and is {new}: last bits may differ" for key, old, new in pairs if old != new]

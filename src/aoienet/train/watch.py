@@ -74,5 +74,5 @@ def wasted_plane(row: dict[str, Any]) -> str:
     name = min(wasted, key=wasted.__getitem__)
     return (
         f"warning: the two planes of {name} differ in {100 * wasted[name]:.2g} % of their bits: the second one is wasted; "
-        "next: -o net.spread=0.5 or more, how far apart they begin, or one plane, -o net.multi=single"
+        "next: a larger net.spread, how far apart they begin, or one plane that does the same, -o net.multi=collapsed"
     )

@@ -120,8 +120,16 @@ def folder_of(root: Path) -> Path:
 
 
 def find(base: Path, names: list[str]) -> list[Path]:
-    """The file of each picture, at any depth below `base`. Raises FileNotFoundError."""
-    files = {path.stem: path for path in sorted(base.rglob("*")) if path.suffix.lower() in SUFFIXES}
+    """The file of each picture, at any depth below `base`. Raises FileNotFoundError; ValueError: two of one name."""
+    wanted, files = set(names), dict[str, Path]()
+    for path in sorted(base.rglob("*")):
+        if path.stem not in wanted or path.suffix.lower() not in SUFFIXES:
+            continue
+        if path.stem in files:
+            raise ValueError(
+                f"a picture of NEU-CLS stands once below {base}; received {files[path.stem]} and {path}; next: {GUIDE}"
+            )
+        files[path.stem] = path
     missing = [name for name in names if name not in files]
     if missing:
         raise FileNotFoundError(
