@@ -182,9 +182,19 @@ def test_the_stored_command_can_be_pasted_into_a_shell(monkeypatch):
     assert own_command().startswith("torchrun --nnodes 2 --nproc-per-node 8 -m aoienet train --data 'my pictures'")
 
 
+@pytest.fixture
+def ctrl_c():
+    """Python's own handler, which a test run in a script's background lacks: SIGINT is ignored there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="os.kill ends the own process there")
 @pytest.mark.parametrize(("kept", "number", "code"), [(True, signal.SIGINT, 130), (False, signal.SIGTERM, 143)])
-def test_ctrl_c_and_sigterm_leave_with_their_codes_and_say_how_to_go_on(tmp_path, monkeypatch, kept, number, code):
+def test_ctrl_c_and_sigterm_leave_with_their_codes_and_say_how_to_go_on(
+    tmp_path, monkeypatch, ctrl_c, kept, number, code
+):
     monkeypatch.setattr(loop, "train", lambda *args, **kwargs: os.kill(os.getpid(), number))
     before = signal.getsignal(signal.SIGTERM)
     if kept:
