@@ -146,9 +146,8 @@ def classifier(draw: Draw, data: Path, out: Path, loaded: neu_cls.NeuCls) -> Cal
     return predict
 
 
-def corruption_results(draw: Draw, args: argparse.Namespace) -> dict[str, dict]:
+def corruption_results(draw: Draw, args: argparse.Namespace, loaded: neu_cls.NeuCls) -> dict[str, dict]:
     """Reports of the test part, clean and with each corruption."""
-    loaded = neu_cls.load(args.data, draw.split())
     test = loaded.indices("test")
     predict, found = classifier(draw, args.data, args.out, loaded), {}
     for number, (kind, level) in enumerate((("clean", 0), *CORRUPTIONS)):
@@ -229,9 +228,11 @@ def corruption_study(args: argparse.Namespace, command: str) -> list[dict]:
     """Lines of every method and corruption, over the draws."""
     found: dict[tuple[str, str], list[dict]] = {}
     for seed in range(args.draws):
-        for method in args.methods:
-            for name, report in corruption_results(Draw("grouped", method, seed), args).items():
-                found.setdefault((method, name), []).append(report)
+        draws = [Draw("grouped", method, seed) for method in args.methods]
+        loaded = neu_cls.load(args.data, draws[0].split())  # of all methods
+        for draw in draws:
+            for name, report in corruption_results(draw, args, loaded).items():
+                found.setdefault((draw.method, name), []).append(report)
     lines = [{"corruption": name, **line("grouped", m, results)} for (m, name), results in found.items()]
     runs.write_json(args.out / "corruptions.json", {"command": command, "lines": lines})
     runs.write_atomic(args.out / "corruptions.md", corruption_table(lines, command).encode())

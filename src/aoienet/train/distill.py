@@ -21,16 +21,16 @@ class Teacher:
     def __init__(self, net: torch.nn.Module, offset: float, digest: str, recipe: Recipe) -> None:
         self.net = net.eval().requires_grad_(False)
         self.offset, self.digest, self.recipe = offset, digest, recipe
-        self.weight, self.temperature = recipe.distill.weight, recipe.distill.temperature
 
     def joined(self, x_NCHW: torch.Tensor, logits: torch.Tensor, loss: torch.Tensor) -> torch.Tensor:
         """weight T^2 KL(teacher || student) + (1 - weight) loss; KL is a mean over the batch and over positions."""
+        weight, temperature = self.recipe.distill.weight, self.recipe.distill.temperature
         with torch.no_grad():
-            told = networks.logits(self.recipe, x_NCHW + self.offset, self.net) / self.temperature
-        said = F.log_softmax(logits / self.temperature, 1).movedim(1, -1)
+            told = networks.logits(self.recipe, x_NCHW + self.offset, self.net) / temperature
+        said = F.log_softmax(logits / temperature, 1).movedim(1, -1)
         true = F.log_softmax(told, 1).movedim(1, -1)
         apart = F.kl_div(said.flatten(0, -2), true.flatten(0, -2), reduction="batchmean", log_target=True)
-        return self.weight * self.temperature**2 * apart + (1 - self.weight) * loss
+        return weight * temperature**2 * apart + (1 - weight) * loss
 
 
 def open_teacher(recipe: Recipe) -> Teacher | None:
