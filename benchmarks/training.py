@@ -1,6 +1,7 @@
 """What a training step costs: milliseconds, against the float ResNet-20 in the same rounds, and memory.
 
     python benchmarks/training.py --threads 2 --rounds 15
+    python benchmarks/training.py --threads 2 --bf16
     python benchmarks/training.py --device cuda
     python benchmarks/training.py --compile --no-memory --only aoienet_cifar     (torch.compile on a CPU; minutes to compile)
 
@@ -46,7 +47,7 @@ ROWS = (
 )
 
 
-def make_step(row: Row, device: str, compiled: bool) -> Callable[[], None]:
+def make_step(row: Row, device: str, compiled: bool, bf16: bool) -> Callable[[], None]:
     torch.manual_seed(0)
     net = create_model(row.name).to(device).to(memory_format=torch.channels_last).train()
     spec = net.spec
@@ -56,7 +57,7 @@ def make_step(row: Row, device: str, compiled: bool) -> Callable[[], None]:
     run = torch.compile(net) if compiled else net
 
     def step() -> None:
-        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
             logits = run(x)
         scores = logits.float().flatten(2).mean(2) if logits.ndim == 4 else logits.float()
         loss = torch.nn.functional.cross_entropy(scores, labels)
@@ -71,10 +72,10 @@ def make_step(row: Row, device: str, compiled: bool) -> Callable[[], None]:
     return step
 
 
-def peak_mib(row: Row, device: str, compiled: bool, threads: int) -> float:
+def peak_mib(row: Row, device: str, compiled: bool, bf16: bool, threads: int) -> float:
     """What the third step holds at most, beyond the network, its optimiser and the batch. In a process of its own."""
     torch.set_num_threads(threads)
-    step = make_step(row, device, compiled)
+    step = make_step(row, device, compiled, bf16)
     if device == "cuda":
         for _ in range(2):
             step()
@@ -89,12 +90,12 @@ def peak_mib(row: Row, device: str, compiled: bool, threads: int) -> float:
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / KIB_PER_MIB
 
 
-def memory(rows: list[Row], device: str, compiled: bool, threads: int) -> dict[str, float]:
+def memory(rows: list[Row], device: str, compiled: bool, bf16: bool, threads: int) -> dict[str, float]:
     context = multiprocessing.get_context("spawn")
     found = {}
     for row in rows:
         with context.Pool(1) as pool:
-            found[row.name] = pool.apply(peak_mib, (row, device, compiled, threads))
+            found[row.name] = pool.apply(peak_mib, (row, device, compiled, bf16, threads))
     return found
 
 
@@ -167,6 +168,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=[r.name for r in ROWS], help=f"{BASE} is always measured")
     parser.add_argument("--no-memory", action="store_true")
     parser.add_argument("--compile", action="store_true", help="with torch.compile too, as always on a GPU")
+    parser.add_argument("--bf16", action="store_true", help="BF16 autocast, as always on a GPU")
     parser.add_argument("--json", action="store_true", help="one object per network and line")
     args = parser.parse_args()
     if args.device == "cuda" and not torch.cuda.is_available():
@@ -176,17 +178,18 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     rows = [r for r in ROWS if not args.only or r.name == BASE or r.name in args.only]
     device = torch.cuda.get_device_name() if args.device == "cuda" else f"{platform.processor() or platform.machine()}"
+    bf16 = args.bf16 or args.device == "cuda"
     for compiled in (False, True) if args.compile or args.device == "cuda" else (False,):
-        peaks = {} if args.no_memory else memory(rows, args.device, compiled, args.threads)
-        found = timings({r.name: make_step(r, args.device, compiled) for r in rows}, args.rounds)
+        peaks = {} if args.no_memory else memory(rows, args.device, compiled, bf16, args.threads)
+        found = timings({r.name: make_step(r, args.device, compiled, bf16) for r in rows}, args.rounds)
         if args.device == "cuda":
             found = {name: [(clock, clock) for clock, _ in pairs] for name, pairs in found.items()}
         table = summary(rows, found, peaks)
         if args.json:
             for line in table:
-                print(json.dumps({"compiled": compiled, **line}))
+                print(json.dumps({"compiled": compiled, "bf16": bf16, **line}))
             continue
-        how = f"{'BF16 autocast' if args.device == 'cuda' else 'float32'}, torch.compile {'on' if compiled else 'off'}"
+        how = f"{'BF16 autocast' if bf16 else 'float32'}, torch.compile {'on' if compiled else 'off'}"
         print(f"{device}, {args.threads} threads, torch {torch.__version__}, {how}, channels_last, n={args.rounds}")
         show(table)
 

@@ -1,15 +1,18 @@
-// What a training step does to whole maps, a pass over memory each. The formulas: aoienet/quant/normed.py,
-// nn/activation/maxout.py. A map is one row of values whose channel runs fastest; constants are a value per channel.
-// Sums do not depend on the threads.
+// What a training step does to whole maps, a pass over memory each. The formulas: aoienet/quant/normed.py, nn/tail.py.
+// A map is one row of values whose channel runs fastest: float, double, or BF16 as uint16; constants are a value per
+// channel. Arithmetic on BF16 is that of float. Sums do not depend on the threads.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <stdexcept>
+#include <type_traits>
 #include <vector>
 
 #define INLINE inline __attribute__((always_inline))
@@ -24,8 +27,37 @@ using Array = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <typename T>
 using Matrix = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
-constexpr int64_t kRow = 256;        // constants are repeated to about this: whole vectors also of few channels
+constexpr int64_t kRow = 64;         // constants are repeated to about this: whole vectors also of few channels
 constexpr int64_t kShare = 1 << 16;  // values that are summed in T; shares are added up in double, in their order
+
+template <typename M>
+struct Computed {
+  using Type = M;
+};
+template <>
+struct Computed<uint16_t> {
+  using Type = float;
+};
+template <typename M>
+using Compute = typename Computed<M>::Type;
+
+INLINE float load(float x) { return x; }
+INLINE double load(double x) { return x; }
+INLINE float load(uint16_t x) {
+  const uint32_t bits = static_cast<uint32_t>(x) << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+INLINE void store(float& to, float x) { to = x; }
+INLINE void store(double& to, double x) { to = x; }
+INLINE void store(uint16_t& to, float x) {  // to nearest, ties to even; NaN stays NaN
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  const uint32_t rounded = bits + 0x7fff + ((bits >> 16) & 1);
+  to = static_cast<uint16_t>((x == x ? rounded : 0x7fc00000u) >> 16);
+}
 
 // slope(u) = max(0, height - fall |u|) where low <= u <= high; annealed: height (1 - tanh^2(fall u))
 // (aoienet/quant/ste.py).
@@ -117,11 +149,13 @@ struct Sums {
 
 // One pass over the values [first, last). `row` values of constants and of sums lie at the same places in each of their
 // lines.
-template <typename T>
+template <typename M>
 struct Pass {
-  const T *x, *grad;  // grad: of what the layer gave out
-  T* out;
-  const T* lines;  // constants
+  using T = Compute<M>;
+  const M *x, *grad;  // grad: of what the layer gave out
+  M* out;
+  const T* lines;             // constants
+  const M* beside = nullptr;  // a second map; may be missing
   T* sums = nullptr;
   int64_t row = 0, first = 0, last = 0;
   int planes = 0;
@@ -142,19 +176,34 @@ struct Pass {
   for (int64_t at = (p).first; at < (p).last; at += row) \
   APART for (int64_t i = 0, length = std::min(row, (p).last - at); i < length; ++i)
 
-template <int kPlanes, typename T>
-INLINE void planes_of(const Pass<T>& p) {
-  const T* __restrict x = p.x, * __restrict lines = p.lines;
-  T* __restrict out = p.out;
+template <typename M, typename T = Compute<M>>
+INLINE void stats_pass(const Pass<M>& p) {
+  const M* __restrict x = p.x;
+  const T* __restrict origin = p.lines;
+  T* __restrict sums = p.sums;
+  const int64_t row = p.row;
+  ROWS(p) {
+    const T v = load(x[at + i]) - origin[i];
+    sums[i] += v;
+    sums[row + i] += v * v;
+  }
+}
+
+template <int kPlanes, typename M, typename T = Compute<M>>
+INLINE void planes_of(const Pass<M>& p) {
+  const M* __restrict x = p.x;
+  const T* __restrict lines = p.lines;
+  M* __restrict out = p.out;
   const int64_t row = p.row;
   const T low = p.low, step[2] = {p.steps[0], p.steps[kPlanes - 1]};
   ROWS(p) {
+    const T v = load(x[at + i]);
     T q = low;
     for (int j = 0; j < kPlanes; ++j) {
       const T *gain = lines + 2 * j * row, *offset = gain + row;
-      q += x[at + i] * gain[i] + offset[i] >= 0 ? step[j] : T(0);
+      q += v * gain[i] + offset[i] >= 0 ? step[j] : T(0);
     }
-    out[at + i] = q;
+    store(out[at + i], q);
   }
 }
 
@@ -168,84 +217,131 @@ INLINE T plane_gradient(T h, T g, const T* lines, T* sums, int64_t row, const Sh
   return d_p * weight;
 }
 
-template <int kPlanes, bool kAnnealed, typename T>
-INLINE void gradient_of(const Pass<T>& p) {
-  const T* __restrict x = p.x, * __restrict grad = p.grad, * __restrict lines = p.lines;
-  T* __restrict out = p.out, * __restrict sums = p.sums;
+template <int kPlanes, bool kAnnealed, typename M, typename T = Compute<M>>
+INLINE void gradient_of(const Pass<M>& p) {
+  const M* __restrict x = p.x, * __restrict grad = p.grad;
+  const T* __restrict lines = p.lines;
+  M* __restrict out = p.out;
+  T* __restrict sums = p.sums;
   const int64_t row = p.row;
   const T *scale = lines, *shift = lines + row;
   const Shape<T> shape = p.shape;
   ROWS(p) {
-    const T h = x[at + i] * scale[i] + shift[i], g = grad[at + i];
+    const T h = load(x[at + i]) * scale[i] + shift[i], g = load(grad[at + i]);
     sums[i] += g;
     T d_h = plane_gradient<kAnnealed>(h, g, lines + 2 * row + i, sums + row + i, row, shape);
     if (kPlanes > 1) d_h += plane_gradient<kAnnealed>(h, g, lines + 5 * row + i, sums + 4 * row + i, row, shape);
-    out[at + i] = d_h;
+    store(out[at + i], d_h);
   }
 }
 
-template <typename T>
-INLINE void planes_pass(const Pass<T>& p) {
+template <typename M>
+INLINE void planes_pass(const Pass<M>& p) {
   p.planes == 1 ? planes_of<1>(p) : planes_of<2>(p);
 }
 
-template <typename T>
-INLINE void gradient_pass(const Pass<T>& p) {
+template <typename M>
+INLINE void gradient_pass(const Pass<M>& p) {
   if (p.shape.annealed)
     p.planes == 1 ? gradient_of<1, true>(p) : gradient_of<2, true>(p);
   else
     p.planes == 1 ? gradient_of<1, false>(p) : gradient_of<2, false>(p);
 }
 
-template <typename T>
-INLINE void join_pass(const Pass<T>& p) {
-  const T* __restrict x = p.x, * __restrict lines = p.lines;
-  T* __restrict out = p.out;
+template <typename M, typename T = Compute<M>>
+INLINE void join_pass(const Pass<M>& p) {
+  const M *x = p.x, *d = p.grad;
+  const T* __restrict lines = p.lines;
+  M* out = p.out;  // may be d or x
   const int64_t row = p.row;
   const T *by_d = lines, *by_x = lines + row, *constant = by_x + row;
-  ROWS(p) out[at + i] = out[at + i] * by_d[i] + x[at + i] * by_x[i] + constant[i];
+  ROWS(p) store(out[at + i], load(d[at + i]) * by_d[i] + load(x[at + i]) * by_x[i] + constant[i]);
 }
 
-template <typename T>
-INLINE void slopes_pass(const Pass<T>& p) {
-  const T* __restrict x = p.x, * __restrict lines = p.lines;
-  T* __restrict out = p.out;
+// What an activation of two slopes sees at one place, and gives out.
+template <bool kBeside, typename M, typename T = Compute<M>>
+struct Bend {
+  T apart, above, slope, value;
+
+  INLINE Bend(const Pass<M>& p, int64_t at, int64_t i) {
+    const int64_t row = p.row;
+    const T *gain = p.lines + row + i, *offset = gain + row, *pos = offset + row, *neg = pos + row, *after = neg + row;
+    apart = load(p.x[at + i]) - p.lines[i];
+    T v = apart * *gain + *offset;
+    if (kBeside) v += load(p.beside[at + i]);
+    above = v;
+    const T up = *pos, down = *neg;
+    slope = v >= 0 ? up : down;
+    value = v * slope + *after;
+  }
+};
+
+template <bool kBeside, typename M, typename T = Compute<M>>
+INLINE void bend_of(const Pass<M>& p) {
   const int64_t row = p.row;
-  const T *pos = lines, *neg = lines + row;
+  T* __restrict sums = p.sums;
   ROWS(p) {
-    const T v = x[at + i], up = pos[i], down = neg[i];
-    out[at + i] = v * (v >= 0 ? up : down);
+    const Bend<kBeside, M> b(p, at, i);
+    sums[i] += b.value;
+    sums[row + i] += b.value * b.value;
+    store(p.out[at + i], b.value);
   }
 }
 
-template <typename T>
-INLINE void slopes_gradient_pass(const Pass<T>& p) {
-  const T* __restrict x = p.x, * __restrict grad = p.grad, * __restrict lines = p.lines;
-  T* __restrict out = p.out, * __restrict sums = p.sums;
+template <bool kBeside, typename M, typename T = Compute<M>>
+INLINE void bend_sums_of(const Pass<M>& p) {
   const int64_t row = p.row;
-  const T *pos = lines, *neg = lines + row;
-  T *above = sums, *below = sums + row;
+  T* __restrict sums = p.sums;
   ROWS(p) {
-    const T v = x[at + i], g = grad[at + i], product = v * g, up = pos[i], down = neg[i];
-    above[i] += v >= 0 ? product : T(0);
-    below[i] += v >= 0 ? T(0) : product;
-    out[at + i] = g * (v >= 0 ? up : down);
+    const Bend<kBeside, M> b(p, at, i);
+    const T g = load(p.grad[at + i]);
+    sums[i] += g;
+    sums[row + i] += g * b.value;
   }
 }
 
-// float for the widest vectors that the processor has; double, which only tests use, as the compiler likes.
+template <bool kBeside, typename M, typename T = Compute<M>>
+INLINE void bend_gradient_of(const Pass<M>& p) {
+  const int64_t row = p.row;
+  T* __restrict sums = p.sums;
+  const T *by_grad = p.lines + 6 * row, *by_value = by_grad + row, *constant = by_value + row;
+  ROWS(p) {
+    const Bend<kBeside, M> b(p, at, i);
+    const T d = load(p.grad[at + i]) * by_grad[i] + b.value * by_value[i] + constant[i];
+    const T product = d * b.above, d_v = d * b.slope;
+    sums[i] += d;
+    sums[row + i] += b.above >= 0 ? product : T(0);
+    sums[2 * row + i] += b.above >= 0 ? T(0) : product;
+    sums[3 * row + i] += d_v;
+    sums[4 * row + i] += d_v * b.apart;
+    store(p.out[at + i], d_v);
+  }
+}
+
+#define WITH_OR_WITHOUT(name)                            \
+  template <typename M>                                  \
+  INLINE void name##_pass(const Pass<M>& p) {            \
+    p.beside ? name##_of<true>(p) : name##_of<false>(p); \
+  }
+WITH_OR_WITHOUT(bend)
+WITH_OR_WITHOUT(bend_sums)
+WITH_OR_WITHOUT(bend_gradient)
+
+// float and BF16 for the widest vectors that the processor has; double, which only tests use, as the compiler likes.
 #ifdef __x86_64__
-#define FOR(name, isa, isa_flags) \
-  __attribute__((target(isa_flags))) void name##_##isa(const Pass<float>& p) { name##_pass(p); }
-#define BOTH(name)                                                                 \
-  FOR(name, avx512, AVX512)                                                        \
-  FOR(name, avx2, "avx2,fma")                                                      \
-  void name##_plain(const Pass<float>& p) { name##_pass(p); }                      \
-  void run_##name(const Pass<float>& p) {                                          \
-    const int level = vectors();                                                   \
-    level == 2 ? name##_avx512(p) : level == 1 ? name##_avx2(p) : name##_plain(p); \
-  }                                                                                \
-  void run_##name(const Pass<double>& p) { name##_pass(p); }
+#define FOR(name, isa, isa_flags)                                          \
+  template <typename M>                                                    \
+  __attribute__((target(isa_flags))) void name##_##isa(const Pass<M>& p) { \
+    name##_pass(p);                                                        \
+  }
+#define ALL(name)                                                                 \
+  FOR(name, avx512, AVX512)                                                       \
+  FOR(name, avx2, "avx2,fma")                                                     \
+  template <typename M>                                                           \
+  void run_##name(const Pass<M>& p) {                                             \
+    const int level = std::is_same_v<M, double> ? 0 : vectors();                  \
+    level == 2 ? name##_avx512(p) : level == 1 ? name##_avx2(p) : name##_pass(p); \
+  }
 
 int vectors() {
   static const int level = [] {
@@ -257,38 +353,47 @@ int vectors() {
   return level;
 }
 #else
-#define BOTH(name)                                          \
-  void run_##name(const Pass<float>& p) { name##_pass(p); } \
-  void run_##name(const Pass<double>& p) { name##_pass(p); }
+#define ALL(name)                     \
+  template <typename M>               \
+  void run_##name(const Pass<M>& p) { \
+    name##_pass(p);                   \
+  }
 #endif
 
-BOTH(planes)
-BOTH(gradient)
-BOTH(join)
-BOTH(slopes)
-BOTH(slopes_gradient)
+ALL(stats)
+ALL(planes)
+ALL(gradient)
+ALL(join)
+ALL(bend)
+ALL(bend_sums)
+ALL(bend_gradient)
 
 void check(bool holds, const char* rule) {
   if (!holds) throw std::invalid_argument(rule);
 }
 
-template <typename T>
-Shares shares_of(const Array<const T>& x, const Array<T>& out, const Matrix<const T>& lines, size_t wanted) {
-  check(x.size() == out.size(), "maps have as many values as each other.");
+template <typename... Maps>
+void check_sizes(const Maps&... maps) {
+  const size_t sizes[] = {maps.size()...};
+  for (const size_t size : sizes) check(size == sizes[0], "maps have as many values as each other.");
+}
+
+template <typename M, typename T = Compute<M>>
+Shares shares_of(const Array<const M>& x, const Matrix<const T>& lines, size_t wanted) {
   check(lines.shape(0) == wanted, "the number of lines of constants is that of the pass.");
   check(lines.shape(1) > 0 && x.size() % lines.shape(1) == 0, "a map has whole positions of its channels.");
   return Shares(static_cast<int64_t>(x.size()), static_cast<int64_t>(lines.shape(1)));
 }
 
 // Runs a pass share by share; with `sums` lines of sums per channel, which it returns.
-template <typename T>
-nb::object run(void (*one)(const Pass<T>&), Pass<T> pass, const Shares& shares, int64_t values, int64_t sums,
+template <typename M, typename T = Compute<M>>
+nb::object run(void (*one)(const Pass<M>&), Pass<M> pass, const Shares& shares, int64_t values, int64_t sums,
                int threads) {
   Sums<T> total(shares, sums);
   pass.row = shares.row;
   for_each_share(shares, values, threads, [&](int64_t share, int64_t first, int64_t last) {
     std::vector<T> rows(static_cast<size_t>(sums * shares.row));
-    Pass<T> p = pass;
+    Pass<M> p = pass;
     p.first = first, p.last = last, p.sums = rows.data();
     one(p);
     total.put(share, rows);
@@ -296,69 +401,101 @@ nb::object run(void (*one)(const Pass<T>&), Pass<T> pass, const Shares& shares, 
   return total.array();
 }
 
+// lines: origin. Returns the sums of x - origin and of its square.
+template <typename M>
+nb::object stats(Array<const M> x, Matrix<const Compute<M>> lines, int threads) {
+  const Shares shares = shares_of(x, lines, 1);
+  const auto rows = repeated(lines, shares);
+  return run<M>(run_stats, {x.data(), nullptr, nullptr, rows.data()}, shares, x.size(), 2, threads);
+}
+
 // lines: gain, offset of each plane. out = low + the sum of the steps of the planes whose gain x + offset >= 0.
-template <typename T>
-void planes(Array<const T> x, Array<T> out, Matrix<const T> lines, Array<const T> steps, double low, int threads) {
+template <typename M, typename T = Compute<M>>
+void planes(Array<const M> x, Array<M> out, Matrix<const T> lines, Array<const T> steps, double low, int threads) {
   check(steps.size() == 1 || steps.size() == 2, "one plane or two.");
-  const Shares shares = shares_of(x, out, lines, 2 * steps.size());
-  const std::vector<T> rows = repeated(lines, shares);
-  Pass<T> pass{x.data(), nullptr, out.data(), rows.data()};
+  check_sizes(x, out);
+  const Shares shares = shares_of(x, lines, 2 * steps.size());
+  const auto rows = repeated(lines, shares);
+  Pass<M> pass{x.data(), nullptr, out.data(), rows.data()};
   pass.planes = static_cast<int>(steps.size()), pass.low = static_cast<T>(low), pass.steps = steps.data();
-  run<T>(run_planes, pass, shares, x.size(), 0, threads);
+  run<M>(run_planes, pass, shares, x.size(), 0, threads);
 }
 
 // lines: scale, shift, then weight, rate, offset of each plane; with h = scale x + shift, u = rate h + offset and d_p =
 // slope(u) grad out = the sum of weight d_p. Returns the sums of grad, then of d_p, h d_p and grad where u >= 0 of each
 // plane.
-template <typename T>
-nb::object gradient(Array<const T> x, Array<const T> grad, Array<T> out, Matrix<const T> lines, bool annealed,
+template <typename M, typename T = Compute<M>>
+nb::object gradient(Array<const M> x, Array<const M> grad, Array<M> out, Matrix<const T> lines, bool annealed,
                     double height, double fall, double low, double high, int threads) {
   check(lines.shape(0) == 5 || lines.shape(0) == 8, "one plane or two.");
-  check(grad.size() == x.size(), "maps have as many values as each other.");
-  const Shares shares = shares_of(x, out, lines, lines.shape(0));
-  const std::vector<T> rows = repeated(lines, shares);
-  Pass<T> pass{x.data(), grad.data(), out.data(), rows.data()};
+  check_sizes(x, grad, out);
+  const Shares shares = shares_of(x, lines, lines.shape(0));
+  const auto rows = repeated(lines, shares);
+  Pass<M> pass{x.data(), grad.data(), out.data(), rows.data()};
   pass.planes = static_cast<int>(lines.shape(0) - 2) / 3;
   pass.shape = {annealed, static_cast<T>(height), static_cast<T>(fall), static_cast<T>(low), static_cast<T>(high)};
-  return run<T>(run_gradient, pass, shares, x.size(), 1 + 3 * pass.planes, threads);
+  return run<M>(run_gradient, pass, shares, x.size(), 1 + 3 * pass.planes, threads);
 }
 
-// lines: by_d, by_x, constant. d = by_d d + by_x x + constant.
-template <typename T>
-void join(Array<T> d, Array<const T> x, Matrix<const T> lines, int threads) {
-  const Shares shares = shares_of(x, d, lines, 3);
-  const std::vector<T> rows = repeated(lines, shares);
-  run<T>(run_join, {x.data(), nullptr, d.data(), rows.data()}, shares, x.size(), 0, threads);
+// lines: by_d, by_x, constant. out = by_d d + by_x x + constant; out may be d or x.
+template <typename M>
+void join(Array<const M> d, Array<const M> x, Array<M> out, Matrix<const Compute<M>> lines, int threads) {
+  check_sizes(x, d, out);
+  const Shares shares = shares_of(x, lines, 3);
+  const auto rows = repeated(lines, shares);
+  run<M>(run_join, {x.data(), d.data(), out.data(), rows.data()}, shares, x.size(), 0, threads);
 }
 
-// lines: pos, neg. out = pos x where x >= 0, neg x elsewhere.
-template <typename T>
-void slopes(Array<const T> x, Array<T> out, Matrix<const T> lines, int threads) {
-  const Shares shares = shares_of(x, out, lines, 2);
-  const std::vector<T> rows = repeated(lines, shares);
-  run<T>(run_slopes, {x.data(), nullptr, out.data(), rows.data()}, shares, x.size(), 0, threads);
+// lines: center, gain, offset, pos, neg, after. With v = gain (x - center) + offset + beside, out = v (pos where v >=
+// 0, neg elsewhere) + after. No `beside`: 0. Returns the sums of out and of its square.
+template <typename M>
+nb::object bend(Array<const M> x, std::optional<Array<const M>> beside, Array<M> out, Matrix<const Compute<M>> lines,
+                int threads) {
+  check_sizes(x, beside.value_or(x), out);
+  const Shares shares = shares_of(x, lines, 6);
+  const auto rows = repeated(lines, shares);
+  const M* second = beside ? beside->data() : nullptr;
+  return run<M>(run_bend, {x.data(), nullptr, out.data(), rows.data(), second}, shares, x.size(), 2, threads);
 }
 
-// The gradient of that. Returns the sums of x grad where x >= 0, and elsewhere.
-template <typename T>
-nb::object slopes_gradient(Array<const T> x, Array<const T> grad, Array<T> out, Matrix<const T> lines, int threads) {
-  check(grad.size() == x.size(), "maps have as many values as each other.");
-  const Shares shares = shares_of(x, out, lines, 2);
-  const std::vector<T> rows = repeated(lines, shares);
-  return run<T>(run_slopes_gradient, {x.data(), grad.data(), out.data(), rows.data()}, shares, x.size(), 2, threads);
+// Returns the sums of grad and of grad out of that.
+template <typename M>
+nb::object bend_sums(Array<const M> x, std::optional<Array<const M>> beside, Array<const M> grad,
+                     Matrix<const Compute<M>> lines, int threads) {
+  check_sizes(x, beside.value_or(x), grad);
+  const Shares shares = shares_of(x, lines, 6);
+  const auto rows = repeated(lines, shares);
+  const M* second = beside ? beside->data() : nullptr;
+  return run<M>(run_bend_sums, {x.data(), grad.data(), nullptr, rows.data(), second}, shares, x.size(), 2, threads);
 }
 
-template <typename T>
+// Three more lines: by_grad, by_out, constant. With d = by_grad grad + by_out out + constant, d_v = d (pos or neg) is
+// written. Returns the sums of d, d v where v >= 0, d v elsewhere, d_v, d_v (x - center).
+template <typename M>
+nb::object bend_gradient(Array<const M> x, std::optional<Array<const M>> beside, Array<const M> grad, Array<M> out,
+                         Matrix<const Compute<M>> lines, int threads) {
+  check_sizes(x, beside.value_or(x), grad, out);
+  const Shares shares = shares_of(x, lines, 9);
+  const auto rows = repeated(lines, shares);
+  const M* second = beside ? beside->data() : nullptr;
+  return run<M>(run_bend_gradient, {x.data(), grad.data(), out.data(), rows.data(), second}, shares, x.size(), 5,
+                threads);
+}
+
+template <typename M>
 void define(nb::module_& m) {
   // An array that is converted is a copy: what is written into it would be lost.
   const auto row = [](const char* name) { return nb::arg(name).noconvert(); };
   const auto x = row("x"), grad = row("grad"), out = row("out"), lines = row("lines");
-  m.def("planes", &planes<T>, x, out, lines, row("steps"), "low"_a, "threads"_a);
-  m.def("gradient", &gradient<T>, x, grad, out, lines, "annealed"_a, "height"_a, "fall"_a, "low"_a, "high"_a,
+  const auto beside = nb::arg("beside").noconvert().none();
+  m.def("stats", &stats<M>, x, lines, "threads"_a);
+  m.def("planes", &planes<M>, x, out, lines, row("steps"), "low"_a, "threads"_a);
+  m.def("gradient", &gradient<M>, x, grad, out, lines, "annealed"_a, "height"_a, "fall"_a, "low"_a, "high"_a,
         "threads"_a);
-  m.def("join", &join<T>, row("d"), x, lines, "threads"_a);
-  m.def("slopes", &slopes<T>, x, out, lines, "threads"_a);
-  m.def("slopes_gradient", &slopes_gradient<T>, x, grad, out, lines, "threads"_a);
+  m.def("join", &join<M>, row("d"), x, out, lines, "threads"_a);
+  m.def("bend", &bend<M>, x, beside, out, lines, "threads"_a);
+  m.def("bend_sums", &bend_sums<M>, x, beside, grad, lines, "threads"_a);
+  m.def("bend_gradient", &bend_gradient<M>, x, beside, grad, out, lines, "threads"_a);
 }
 
 }  // namespace
@@ -366,4 +503,5 @@ void define(nb::module_& m) {
 NB_MODULE(_passes, m) {
   define<float>(m);
   define<double>(m);
+  define<uint16_t>(m);
 }

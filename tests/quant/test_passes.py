@@ -11,6 +11,7 @@ from aoienet.nn.cell import Cell
 from aoienet.nn.multi import dual_bn
 from aoienet.nn.multi.dual_bn import DualBN
 from aoienet.quant import _passes
+from aoienet.quant.maps import statistics
 from aoienet.quant.normed import numbers
 from aoienet.quant.ste import SURROGATES, Shape
 
@@ -117,16 +118,57 @@ def test_a_map_that_is_not_finite_has_gradients_that_are_not():
 
 def test_what_does_not_fit_is_refused():
     row, lines = np.zeros(12, np.float32), np.zeros((2, 3), np.float32)
-    with pytest.raises(ValueError, match="as many values"):
-        _passes.slopes(row, row[:9].copy(), lines, 1)
+    nine, six = row[:9].copy(), np.zeros((6, 3), np.float32)
+    for call in (
+        lambda: _passes.bend(row, None, nine, six, 1),
+        lambda: _passes.bend(row, nine, row.copy(), six, 1),
+        lambda: _passes.bend_sums(row, None, nine, six, 1),
+        lambda: _passes.bend_gradient(row, None, row, nine, np.zeros((9, 3), np.float32), 1),
+        lambda: _passes.join(nine, row, row.copy(), lines, 1),
+        lambda: _passes.planes(row, nine, lines, lines[:1, 0], 0.0, 1),
+    ):
+        with pytest.raises(ValueError, match="as many values"):
+            call()
     with pytest.raises(ValueError, match="whole positions"):
-        _passes.slopes(row, row.copy(), np.zeros((2, 5), np.float32), 1)
+        _passes.stats(row, np.zeros((1, 5), np.float32), 1)
     with pytest.raises(ValueError, match="lines of constants"):
-        _passes.join(row, row.copy(), lines, 1)
+        _passes.join(row, row, row.copy(), lines, 1)
     with pytest.raises(ValueError, match="one plane or two"):
         _passes.planes(row, row.copy(), np.zeros((6, 3), np.float32), np.zeros(3, np.float32), 0.0, 1)
     with pytest.raises(TypeError):
-        _passes.slopes(row, row.astype(np.float64), lines, 1)
+        _passes.bend(row, None, row.astype(np.float64), six, 1)
+    with pytest.raises(TypeError):
+        _passes.bend(row, None, row.astype(np.uint16), six, 1)
+
+
+def test_bf16_is_rounded_as_pytorch_rounds_it():
+    """Every pattern of the upper 16 bits beside lower ones around a tie, in a share with a short last row."""
+    upper = np.arange(1 << 16, dtype=np.uint32)[:, None] << 16
+    values = (upper + np.array([0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF], np.uint32)).reshape(-1).view(np.float32)
+    x = np.full(values.size, 0x3F80, np.uint16)  # 1
+    out = np.empty_like(x)
+    for first in range(0, values.size, 3 << 12):  # values as constants, which are float32
+        part = slice(first, first + (3 << 12))
+        line = np.ascontiguousarray(values[None, part])
+        zero = np.zeros_like(line)
+        _passes.join(x[part].copy(), x[part].copy(), got := out[part].copy(), np.concatenate([line, zero, zero]), 1)
+        out[part] = got
+    expected = torch.from_numpy(values.copy()).bfloat16()
+    received = torch.from_numpy(out.view(np.int16)).view(torch.bfloat16)
+    torch.testing.assert_close(received, expected, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("shape", MAPS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_statistics_are_those_of_the_map(shape, dtype):
+    torch.manual_seed(5)
+    offset = 100 * torch.rand(shape[1], 1, 1)
+    x = (torch.randn(shape) + offset).to(dtype).contiguous(memory_format=torch.channels_last)
+    var, mean = torch.var_mean(x.double(), (0, 2, 3), correction=0)
+    received = statistics(x)
+    assert received[0].dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+    torch.testing.assert_close(received[0].double(), mean, rtol=1e-6, atol=1e-5)
+    torch.testing.assert_close(received[1].double(), var, rtol=1e-4, atol=1e-6)
 
 
 def test_compiled_code_runs_the_modules_one_by_one():

@@ -65,6 +65,9 @@ def thermometer(u8_NCHW: Tensor) -> Tensor:
     A row of 32 codes is looked up per value: the result is written once, channels last.
     """
     level = torch.floor((u8_NCHW + 4) / 8).clamp(0, 32).long().permute(0, 2, 3, 1)
+    kind = u8_NCHW.device.type
+    half = kind != "meta" and torch.is_autocast_enabled(kind)
+    dtype = torch.get_autocast_dtype(kind) if half else u8_NCHW.dtype  # of the convolution
     steps = torch.arange(32, device=u8_NCHW.device)
-    codes = torch.where(steps < torch.arange(33, device=u8_NCHW.device)[:, None], 1.0, -1.0).to(u8_NCHW.dtype)
+    codes = torch.where(steps < torch.arange(33, device=u8_NCHW.device)[:, None], 1.0, -1.0).to(dtype)
     return F.embedding(level, codes).flatten(3).permute(0, 3, 1, 2)

@@ -20,8 +20,12 @@ class BinaryLayer(nn.Module):
         self.bn = nn.BatchNorm2d(out_channels) if cell.bn else nn.Identity()
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
+        return self.bn(self.before_bn(x_NCHW))
+
+    def before_bn(self, x_NCHW: Tensor) -> Tensor:
+        """What its last batch norm takes."""
         x = self.pre_bn(x_NCHW)
-        return self.bn(self.scale(self.planes(x, self.conv), x))
+        return self.scale(self.planes(x, self.conv), x)
 
     def emit(self, g: Graph, x: Value) -> Value:
         x = g.part(self.pre_bn, x)

@@ -8,15 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aoienet.quant import _passes
 from aoienet.quant.rows import dense
 
 
 class Map:
-    """A map with channels last, N x C x H x W, and its memory as one row."""
+    """A map with channels last, N x C x H x W, and its memory as one row; of BF16 as the integers that its bits are."""
 
     def __init__(self, x_NCHW: Tensor):
         self.tensor = x_NCHW.detach().contiguous(memory_format=torch.channels_last)
-        self.row: np.ndarray = dense(self.tensor, torch.channels_last).numpy()
+        row = dense(self.tensor, torch.channels_last)
+        half = row.dtype == torch.bfloat16
+        self.row: np.ndarray = row.view(torch.int16).numpy().view(np.uint16) if half else row.numpy()
 
     @classmethod
     def like(cls, x_NCHW: Tensor) -> Map:
@@ -29,8 +32,24 @@ def lines(constants_C: Sequence[Tensor]) -> np.ndarray:
     return torch.stack(list(constants_C)).detach().numpy()
 
 
+def statistics(x_NCHW: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance per channel, float32 or float64."""
+    x, origin = Map(x_NCHW), x_NCHW.detach()[0, :, 0, 0]  # near the mean, so that squares do not cancel
+    origin = origin.float() if origin.dtype == torch.bfloat16 else origin
+    sums = torch.from_numpy(_passes.stats(x.row, lines([origin]), torch.get_num_threads()))
+    return moments(sums, x_NCHW, origin)
+
+
+def moments(sums: Tensor, x_NCHW: Tensor, origin: Tensor) -> tuple[Tensor, Tensor]:
+    """Of the sums of x - origin and of its square, float64."""
+    first, second = sums / (x_NCHW.numel() // x_NCHW.shape[1])
+    return (first + origin).to(origin.dtype), (second - first * first).clamp(min=0).to(origin.dtype)
+
+
 def can_pass(x_NCHW: Tensor, parameter: Tensor) -> bool:
-    """A map that is to be trained with on a CPU, in the precision of the parameter, by code that PyTorch runs as it stands."""
-    known = x_NCHW.dtype in (torch.float32, torch.float64) and x_NCHW.dtype == parameter.dtype
+    """A map that is to be trained with on a CPU, in the precision of the parameter or in BF16 beside float32, by code that PyTorch
+    runs as it stands."""
+    kinds = x_NCHW.dtype, parameter.dtype
+    known = kinds in ((torch.float32,) * 2, (torch.float64,) * 2, (torch.bfloat16, torch.float32))
     on_cpu = x_NCHW.device.type == "cpu" and x_NCHW.ndim == 4
     return known and on_cpu and torch.is_grad_enabled() and not torch.compiler.is_compiling()

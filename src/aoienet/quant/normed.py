@@ -5,7 +5,7 @@ Forward   h = (x - mean_c) / sqrt(var_c + eps) over the batch; q = sum over j of
           s_j = +1 if p_j >= beta_j else -1, p_j = weight_jc h + bias_jc
 Backward  of quant/act/affine.py through each p_j, and of batch norm through h; d h = sum over j of weight_j d p_j, so the batch
           norm's own backward runs once
-Shapes    x_NCHW -> q_NCHW, float32 or float64; channels last, as training has them, without a copy
+Shapes    x_NCHW -> q_NCHW, of one type, BF16 with parameters of float32; channels last, as training has them, without a copy
 """
 
 import numpy as np
@@ -43,12 +43,13 @@ class NormedPlanes(torch.autograd.Function):
     @staticmethod
     def backward(ctx, *grads: Tensor):
         x, mean, scale, *planes = ctx.saved_tensors
-        constants = [scale, -mean * scale]
+        columns = [scale, -mean * scale]
         for weight, bias, alpha, beta in split(planes):
-            constants += [weight, weight / alpha, (bias - beta) / alpha]
+            columns += [weight, weight / alpha, (bias - beta) / alpha]
+        constants = lines(columns)
         values, d_x, threads = Map(x), Map.like(x), torch.get_num_threads()
         found = _passes.gradient(
-            values.row, Map(grads[0]).row, d_x.row, lines(constants), *numbers(ctx.shape, values.row.dtype), threads
+            values.row, Map(grads[0]).row, d_x.row, constants, *numbers(ctx.shape, constants.dtype), threads
         )
         total, *sums = torch.from_numpy(found)  # float64, as differences of them are what counts
         d_planes, d_sum, d_along = [], torch.zeros_like(total), torch.zeros_like(total)
@@ -62,8 +63,8 @@ class NormedPlanes(torch.autograd.Function):
         # d_x = scale (d_h - mean(d_h) - h mean(d_h h)), h = scale x - scale mean
         by_x = -d_along / count * scale * scale
         joined = [scale, by_x, -d_sum / count * scale - by_x * mean]
-        _passes.join(d_x.row, values.row, lines([c.to(x.dtype) for c in joined]), threads)
-        return d_x.tensor, None, None, None, None, None, *(d.to(x.dtype) for d in d_planes)
+        _passes.join(d_x.row, values.row, d_x.row, lines([c.to(scale.dtype) for c in joined]), threads)
+        return d_x.tensor, None, None, None, None, None, *(d.to(scale.dtype) for d in d_planes)
 
 
 def numbers(shape: Shape, dtype: np.dtype) -> tuple[bool, float, float, float, float]:

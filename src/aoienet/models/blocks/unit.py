@@ -11,6 +11,7 @@ from aoienet.nn.cell import Cell
 from aoienet.nn.conv import Kernel
 from aoienet.nn.graph import Graph, Value
 from aoienet.nn.layer import BinaryLayer, activation
+from aoienet.nn.tail import NOTHING, tail
 
 
 @dataclass(frozen=True)
@@ -66,16 +67,19 @@ class BinaryUnit(nn.Module):
         self.shift = nn.BatchNorm2d(unit.out) if cell.shift else nn.Identity()
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
+        *inner, last = self.layers
         y = x_NCHW
-        for between, layer in zip(self.between, self.layers, strict=True):
-            y = layer(between(y))
-        y = self.out_act(y)
+        for layer, act in zip(inner, list(self.between)[1:], strict=True):
+            y = tail(layer.before_bn(y), None, layer.bn, act, NOTHING)
+        y, norm = last.before_bn(y), last.bn
+        if self.join != "add" or not isinstance(self.out_act, nn.Identity):
+            y, norm = tail(y, None, norm, self.out_act, NOTHING), NOTHING
         if self.join == "concat":
             return torch.cat((x_NCHW, y), dim=1)
         if self.join == "tail":
-            kept, tail = x_NCHW[:, : -self.out], x_NCHW[:, -self.out :]
-            return torch.cat((kept, tail + y), dim=1)
-        return self.shift(self.act(y + self.shortcut(x_NCHW) if self.join == "add" else y))
+            kept, added = x_NCHW[:, : -self.out], x_NCHW[:, -self.out :]
+            return torch.cat((kept, added + y), dim=1)
+        return tail(y, self.shortcut(x_NCHW) if self.join == "add" else None, norm, self.act, self.shift)
 
     def emit(self, g: Graph, x: Value) -> Value:
         y = x = g.fix(x)

@@ -4,9 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from aoienet.nn.graph import Graph, Slopes, Value
+from aoienet.nn.tail import TwoSlopes
 
 
-class DPReLU(nn.Module):
+class DPReLU(TwoSlopes):
     """pos_c (v - knee_c) + after_c above the knee, neg_c (v - knee_c) + after_c below; Maxout and RPReLU are special cases.
 
     Source: PokeBNN (Zhang 2022), arXiv 2112.00133, section 3.
@@ -21,8 +22,11 @@ class DPReLU(nn.Module):
         self.knee = nn.Parameter(torch.zeros(channels))
         self.after = nn.Parameter(torch.zeros(channels))
 
-    def forward(self, v_NCHW: Tensor) -> Tensor:
-        pos, neg, knee, after = (p.view(1, -1, 1, 1) for p in (self.pos, self.neg, self.knee, self.after))
+    def constants(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.pos, self.neg, self.knee, self.after
+
+    def plain(self, v_NCHW: Tensor) -> Tensor:
+        pos, neg, knee, after = (p.view(1, -1, 1, 1) for p in self.constants())
         v = v_NCHW - knee
         return (pos - neg) * v.clamp(min=0) + neg * v + after
 

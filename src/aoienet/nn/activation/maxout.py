@@ -4,31 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from aoienet.nn.graph import Graph, Slopes, Value
-from aoienet.quant import _passes
-from aoienet.quant.maps import Map, can_pass, lines
+from aoienet.nn.tail import TwoSlopes
 
 
-class TwoSlopes(torch.autograd.Function):
-    """pos_c v where v >= 0, neg_c v elsewhere; keeps v alone (bindings/passes.cc)."""
-
-    @staticmethod
-    def forward(ctx, v: Tensor, pos: Tensor, neg: Tensor) -> Tensor:
-        ctx.save_for_backward(v, pos, neg)
-        out = Map.like(v)
-        _passes.slopes(Map(v).row, out.row, lines([pos, neg]), torch.get_num_threads())
-        return out.tensor
-
-    @staticmethod
-    def backward(ctx, *grads: Tensor):
-        v, pos, neg = ctx.saved_tensors
-        d_v = Map.like(v)
-        sums = _passes.slopes_gradient(
-            Map(v).row, Map(grads[0]).row, d_v.row, lines([pos, neg]), torch.get_num_threads()
-        )
-        return d_v.tensor, *torch.from_numpy(sums).to(v.dtype)
-
-
-class Maxout(nn.Module):
+class Maxout(TwoSlopes):
     """pos * v for v > 0, neg * v otherwise; starts at 1 and 0.25. Source: AdaBin (Tu 2022) eq. 12 and code."""
 
     name = "maxout"
@@ -38,9 +17,11 @@ class Maxout(nn.Module):
         self.pos = nn.Parameter(torch.ones(channels))
         self.neg = nn.Parameter(torch.full((channels,), 0.25))
 
-    def forward(self, v_NCHW: Tensor) -> Tensor:
-        if can_pass(v_NCHW, self.pos):
-            return TwoSlopes.apply(v_NCHW, self.pos, self.neg)
+    def constants(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        zero = torch.zeros_like(self.pos)
+        return self.pos, self.neg, zero, zero
+
+    def plain(self, v_NCHW: Tensor) -> Tensor:
         positive = v_NCHW.clamp(min=0)
         return (self.pos - self.neg).view(1, -1, 1, 1) * positive + self.neg.view(1, -1, 1, 1) * v_NCHW
 

@@ -1,17 +1,27 @@
 """ReLU."""
 
-from torch import nn
+import torch
+from torch import Tensor
 
 from aoienet.nn.graph import Graph, Slopes, Value
+from aoienet.nn.tail import TwoSlopes
 
 
-class ReLU(nn.ReLU):
+class ReLU(TwoSlopes):
     """max(v, 0)."""
 
     name = "relu"
 
     def __init__(self, channels: int):
         super().__init__()
+        self.register_buffer("slopes_4C", torch.tensor([1.0, 0.0, 0.0, 0.0]).repeat(channels, 1).T, persistent=False)
+
+    def constants(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        pos, neg, knee, after = self.slopes_4C
+        return pos, neg, knee, after
+
+    def plain(self, v_NCHW: Tensor) -> Tensor:
+        return torch.relu(v_NCHW)
 
     def emit(self, g: Graph, x: Value) -> Value:
         return g.slopes(x, self, Slopes.of(neg=0.0))

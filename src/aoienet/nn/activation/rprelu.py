@@ -4,9 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from aoienet.nn.graph import Graph, Slopes, Value
+from aoienet.nn.tail import TwoSlopes
 
 
-class RPReLU(nn.Module):
+class RPReLU(TwoSlopes):
     """PReLU(v - before_c) + after_c. Source: ReActNet (Liu 2020), arXiv 2003.03488, eq. 5."""
 
     name = "rprelu"
@@ -17,7 +18,10 @@ class RPReLU(nn.Module):
         self.prelu = nn.PReLU(channels)
         self.after = nn.Parameter(torch.zeros(channels))
 
-    def forward(self, v_NCHW: Tensor) -> Tensor:
+    def constants(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return torch.ones_like(self.before), self.prelu.weight, self.before, self.after
+
+    def plain(self, v_NCHW: Tensor) -> Tensor:
         return self.prelu(v_NCHW - self.before.view(-1, 1, 1)) + self.after.view(-1, 1, 1)
 
     def emit(self, g: Graph, x: Value) -> Value:
