@@ -72,6 +72,38 @@ def test_few_pictures_leave_their_partners_out():
     assert {groups[i] for i in np.flatnonzero(part == 3)} <= set(train) and (part == 3).any() and not (part == 1).any()
 
 
+def test_no_picture_of_the_class_that_is_left_out_is_trained_with(bench, root):
+    split = bench.Draw(bench.LEFT, "logistic", 4).split()
+    data, whole = neu_cls.load(root, split), neu_cls.load(root, replace(split, leave_out=""))
+    left = data.labels_N == 4
+    assert split.leave_out == neu_cls.CLASSES[4] and (data.part_N[left] == 2).all()
+    assert np.array_equal(data.part_N[~left], whole.part_N[~left]) and (whole.part_N[left] == 0).any()
+    with pytest.raises(ValueError, match="one of crazing, .*received 'rust'"):
+        neu_cls.Split(leave_out="rust")
+    with pytest.raises(ValueError, match="without per_class; received 'patches', per_class=5"):
+        neu_cls.Split(val_fraction=0.0, per_class=5, leave_out="patches")
+
+
+def test_a_class_that_is_left_out_is_told_by_the_confidence(bench, root, tmp_path):
+    words = ["--data", str(root), "--out", str(tmp_path), "--draws", "7", "--protocols", bench.LEFT]
+    words += ["--methods", "logistic", "one_plane", "-o", "epochs=1", "-o", "batch=16"]
+    args = bench.parser().parse_args(words)
+    lines = {line["method"]: line for line in bench.study(args, "made up")}
+    for line in lines.values():
+        assert [u["class"] for u in line["unknown"]] == list(neu_cls.CLASSES) and line["draws"] == 6
+        assert all(u["passed_at_95"]["of"] == 10 for u in line["unknown"])
+        assert line["count"] == 60  # two known test pictures of five classes each time
+    assert lines["logistic"]["mean"] > 50
+    assert "| left out |" in (tmp_path / "table.md").read_text()
+
+
+def test_confidence_that_tells_the_unknown_apart_has_an_auroc_of_one():
+    sure, unsure = np.array([[9.0, 0, 0], [0, 8, 0]]), np.array([[1.0, 0.9, 1], [0, 0.1, 0], [2, 2, 2]])
+    assert metrics.unknown(sure, unsure) == {"auroc": 1.0, "passed_at_95": metrics.share(0, 3)}
+    assert metrics.unknown(unsure, sure)["auroc"] == 0.0 and metrics.unknown(unsure, sure)["passed_at_95"]["value"] == 1
+    assert metrics.unknown(sure, sure)["auroc"] == 0.5
+
+
 def test_splits_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match="unknown split 'official'; known: grouped, random"):
         neu_cls.Split("official")
@@ -88,7 +120,7 @@ def test_the_split_of_a_recipe_is_the_split_of_the_benchmark(bench, root):
         words = [w if not few or not w.startswith("data.per_class") else "data.per_class=2" for w in draw.words()]
         task = tasks.open_task(recipes.get("neu_best", words), root)
         split = draw.split()
-        mine = neu_cls.load(root, neu_cls.Split(split.kind, 3, 0.0, per_class=2 if few else 0))
+        mine = neu_cls.load(root, replace(split, per_class=2 if few else 0))
         assert task.data_hash == mine.data_hash and not len(task.parts["val"])
 
 

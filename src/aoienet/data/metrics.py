@@ -80,6 +80,17 @@ def auc(scores: np.ndarray, positive: np.ndarray) -> float:
     return float((ranks[positive].sum() - p * (p + 1) / 2) / (p * n))
 
 
+def unknown(known_NK: np.ndarray, unknown_NK: np.ndarray) -> dict:
+    """How far the largest softmax probability tells pictures of a class that no training had from those of known classes: AUROC
+    (0.5: not at all) and the share of them that passes where 95 % of the known pass (FPR at 95 % TPR; Hendrycks 2017, arXiv 1610.02136)."""
+    from scipy.special import softmax
+
+    known, other = (softmax(np.asarray(logits, np.float64), axis=1).max(1) for logits in (known_NK, unknown_NK))
+    truth = np.repeat([True, False], [len(known), len(other)])
+    passed = int((other >= np.quantile(known, 0.05, method="lower")).sum())
+    return {"auroc": auc(np.concatenate([known, other]), truth), "passed_at_95": share(passed, len(other))}
+
+
 def log_odds(logits: np.ndarray, defect: int = 1) -> np.ndarray:
     """logit_defect - logsumexp(other logits), over the last axis."""
     logits = np.asarray(logits, np.float64)

@@ -99,6 +99,10 @@ class Logistic:
         x = (features_NF - self.mean) / self.std
         return np.hstack([x, np.ones((len(x), 1))])
 
+    def scores(self, features_NF: np.ndarray) -> np.ndarray:
+        """Logits of each row."""
+        return np.asarray(self._design(features_NF) @ self.weight)
+
     def predict(self, features_NF: np.ndarray) -> np.ndarray:
         """The most probable class of each row."""
-        return np.asarray((self._design(features_NF) @ self.weight).argmax(1))
+        return np.asarray(self.scores(features_NF).argmax(1))

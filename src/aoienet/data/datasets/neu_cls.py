@@ -46,6 +46,7 @@ class Split:
 
     kind        grouped: pictures that share pixels stay together; random: as papers do it, and it leaks
     per_class   > 0: that many training pictures of every class, and all that shares no group with them is the test part
+    leave_out   a class: all of its pictures are in the test part, which no training knows
     """
 
     kind: str = "grouped"
@@ -53,6 +54,7 @@ class Split:
     val_fraction: float = 0.05
     test_fraction: float = 0.2
     per_class: int = 0
+    leave_out: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in ("grouped", "random"):
@@ -61,6 +63,12 @@ class Split:
             raise ValueError(
                 "a split with so many pictures per class is grouped and has no validation part; "
                 f"received {self.kind!r}, val_fraction={self.val_fraction}"
+            )
+
+        if self.leave_out and (self.leave_out not in CLASSES or self.per_class):
+            raise ValueError(
+                f"a class that is left out is one of {', '.join(CLASSES)}, of a split without per_class; "
+                f"received {self.leave_out!r}, per_class={self.per_class}"
             )
 
 
@@ -75,6 +83,8 @@ def part(labels: list[int], groups: list[str], split: Split) -> np.ndarray:
     if split.val_fraction > 0:
         rest_labels, rest_groups = [labels[i] for i in rest], [own[i] for i in rest]
         out[rest[splits.grouped(rest_labels, rest_groups, split.val_fraction, split.seed)]] = 1
+    if split.leave_out:
+        out[np.array(labels) == CLASSES.index(split.leave_out)] = 2
     return out
 
 
@@ -109,6 +119,7 @@ def load(root: Path, split: Split = Split()) -> NeuCls:
         f"{counts[0]} train, {counts[1]} validation, {counts[2]} test"
     )
     text += f", {counts[3]} left out that overlap training pictures" if split.per_class else ""
+    text += f", {split.leave_out} in none but test" if split.leave_out else ""
     names = tuple(r["image"] for r in rows)
     hashed = digest([images, np.array(labels), parts])
     return NeuCls(names, images, np.array(labels), parts, text, hashed)

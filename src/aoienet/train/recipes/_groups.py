@@ -28,7 +28,7 @@ SHARES = (
 
 @dataclass(frozen=True)
 class Data:
-    """What is read. Fractions of the pictures; `per_class` > 0 draws that many training pictures of every class and tests on all
+    """What is read. Fractions of the pictures; `leave_out` is a class of which no picture is trained with; `per_class` > 0 draws that many training pictures of every class and tests on all
     that share no surface with them; `limit` > 0 keeps that many per part (for trying things out).
 
     train, val   of ImageNet-style sets: a folder below --data, or a pattern of shards (data/stores)
@@ -41,6 +41,7 @@ class Data:
     val_fraction: float = 0.05
     test_fraction: float = 0.2
     per_class: int = 0
+    leave_out: str = ""
     duplicate_correlation: float = 0.95  # data/duplicates.py
     train: str = "train"
     val: str = "val"

@@ -17,8 +17,8 @@ from aoienet.train.recipes import Recipe
 from aoienet.train.tasks import Batch, check_network, predict, starts
 
 READS = (
-    *("data.split", "data.val_fraction", "data.test_fraction", "data.per_class", "input.kind"),
-    *("input.window_px", "input.eps_levels", "input.scale"),
+    *("data.split", "data.val_fraction", "data.test_fraction", "data.per_class", "data.leave_out"),
+    *("input.kind", "input.window_px", "input.eps_levels", "input.scale"),
     *("augment.flips", "augment.turns", "augment.scale_least", "augment.scale_most", "augment.gain_spread"),
     *("augment.cutmix", "augment.crop_px", "augment.whole_share", "label_smoothing"),
 )
@@ -29,7 +29,7 @@ def open_task(recipe: Recipe, root: Path) -> NeuClsTask:
     """Read the data. Raises ValueError: a network of other pictures; NEU-CLS itself is wrong."""
     check_network(recipe, 1)
     how = recipe.data
-    split = neu_cls.Split(how.split, how.split_seed, how.val_fraction, how.test_fraction, how.per_class)
+    split = neu_cls.Split(how.split, how.split_seed, how.val_fraction, how.test_fraction, how.per_class, how.leave_out)
     return NeuClsTask(recipe, neu_cls.load(root, split))
 
 
@@ -125,10 +125,14 @@ class NeuClsTask:
         return {"val_accuracy": float((logits.argmax(1) == labels).mean()), "val_loss": loss}
 
     def result(self, net: torch.nn.Module) -> dict:
-        index = self.parts["test"]
-        predicted = self._logits(net, "test").argmax(1)
-        truth = self.data.labels_N[index]
-        out = metrics.classification_report(truth, predicted, self.recipe.classes)
+        index, left = self.parts["test"], self.recipe.data.leave_out
+        logits, truth, unknown = self._logits(net, "test"), self.data.labels_N[index], {}
+        if left:
+            known = truth != self.recipe.classes.index(left)
+            unknown = {"unknown": {"class": left} | metrics.unknown(logits[known], logits[~known])}
+            index, logits, truth = index[known], logits[known], truth[known]
+        predicted = logits.argmax(1)
+        out = metrics.classification_report(truth, predicted, self.recipe.classes) | unknown
         wrong = np.flatnonzero(truth != predicted)
         out["errors"] = [
             {"image": self.data.names[index[i]], "predicted": self.recipe.classes[predicted[i]]} for i in wrong
