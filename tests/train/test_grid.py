@@ -3,7 +3,9 @@
 import csv
 import json
 import math
+import os
 import shutil
+import signal
 from itertools import count
 
 import numpy as np
@@ -111,6 +113,9 @@ def test_a_stopped_study_goes_on_and_a_row_that_diverges_is_told(root, tmp_path,
     words = ("-g", "optim.lr=0.001|0.002", "--seeds", "1")
     monkeypatch.setattr(loop, "train", stop_second)
     assert ablate(root, tmp_path, *words).exit_code == 130
+    monkeypatch.setattr(loop, "train", lambda *args, **kwargs: os.kill(os.getpid(), signal.SIGTERM))
+    if os.name == "posix":
+        assert ablate(root, tmp_path, *words).exit_code == 143
     assert (tmp_path / "table.csv").is_file()
 
     def diverge(*args, **kwargs):

@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 
 from aoienet.cli import train as verb  # noqa: E402
 from aoienet.cli._common import own_command  # noqa: E402
-from aoienet.train import load_run, loop, networks, recipes, runs, state  # noqa: E402
+from aoienet.train import interrupts, load_run, loop, networks, recipes, runs, state  # noqa: E402
 
 
 @pytest.mark.parametrize("name", ["neu_best", "blocks"])
@@ -213,12 +213,12 @@ def test_sigterm_waits_for_the_end_of_a_step(on_ctrl_c):
     came, done = [], []
     before = signal.signal(signal.SIGINT, on_ctrl_c)
     try:
-        with pytest.raises(KeyboardInterrupt), state.sigterm_interrupts(came):
-            with state.interrupts_wait():
+        with pytest.raises(KeyboardInterrupt), interrupts.sigterm_interrupts(came):
+            with interrupts.interrupts_wait():
                 os.kill(os.getpid(), signal.SIGTERM)
                 done.append("step")
             done.append("next step")
-        with pytest.raises(KeyboardInterrupt), state.sigterm_interrupts(came):
+        with pytest.raises(KeyboardInterrupt), interrupts.sigterm_interrupts(came):
             os.kill(os.getpid(), signal.SIGTERM)
     finally:
         signal.signal(signal.SIGINT, before)

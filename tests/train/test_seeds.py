@@ -19,7 +19,8 @@ from aoienet.train.tasks import open_task
 
 # a "training" that notes when it runs, and ends, fails or waits as its seed says
 PROGRAM = """
-import json, os, sys, time
+import json, os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 words = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 seed, out = int(words["--seed"]), words["--out"]
 os.makedirs(out, exist_ok=True)
@@ -82,15 +83,17 @@ def test_numbers_of_the_results_and_their_spread(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGINT is sent otherwise there")
-def test_ctrl_c_is_passed_on_and_waited_for(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_are_passed_on_and_waited_for(tmp_path, number):
     code = f"""
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so do their children
 sys.path.insert(0, {str(os.path.dirname(__file__))!r})
 from pathlib import Path
 from test_seeds import launcher
+from aoienet.train.interrupts import sigterm_interrupts
 try:
-    launcher(Path({str(tmp_path)!r}), wait=60)[0].run(range(2))
+    with sigterm_interrupts([]): launcher(Path({str(tmp_path)!r}), wait=60)[0].run(range(2))
 except KeyboardInterrupt:
     sys.exit(130)
 """
@@ -99,7 +102,7 @@ except KeyboardInterrupt:
         assert process.poll() is None
         time.sleep(0.05)
     time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert process.wait(30) == 130
     assert all((tmp_path / f"seed-{s}.log").read_text().strip() == "saved" for s in (0, 1))
 

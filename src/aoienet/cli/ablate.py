@@ -38,12 +38,14 @@ def ablate(
 
         from aoienet.train import grid as study
         from aoienet.train import recipes, runs
+        from aoienet.train.interrupts import sigterm_interrupts
         from aoienet.train.presets import PRESETS
     except ModuleNotFoundError as error:
         needs_training_side("ablate", error)
     if threads:
         torch.set_num_threads(threads)
     command = own_command()
+    terminated: list[int] = []
     try:
         base = recipes.get(recipe, list(override or []))
         if (preset is None) == (not grid):
@@ -52,12 +54,13 @@ def ablate(
             raise ValueError(f"unknown preset {preset!r}; known: {', '.join(PRESETS)}")
         rows = PRESETS[preset](base, teacher) if preset else tuple(study.grid(grid or []))
         plan = study.Study(base, rows, tuple(range(seeds)), measure)
-        table, failures = study.carry_out(
-            plan, data, out, command, lambda text: print(text, file=sys.stderr, flush=True)
-        )
+        with sigterm_interrupts(terminated):
+            table, failures = study.carry_out(
+                plan, data, out, command, lambda text: print(text, file=sys.stderr, flush=True)
+            )
     except KeyboardInterrupt:
         typer.echo(f"stopped; the same command goes on ({out})", err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(143 if terminated else 130) from None
     except (ValueError, OSError) as error:
         fail(str(error))
     show(table, failures, as_json, runs.finite, study.number)

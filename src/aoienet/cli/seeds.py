@@ -29,8 +29,10 @@ def seeds(
     """Train a recipe with several seeds; call it again to go on. Prints mean and standard deviation over the seeds."""
     from aoienet.cli._common import fail, print_table
     from aoienet.train import recipes
+    from aoienet.train.interrupts import sigterm_interrupts
     from aoienet.train.seeds import Launcher, stored_run, summary, values
 
+    terminated: list[int] = []
     try:
         made = recipes.get(recipe, list(override or []))  # wrong words are found before anything starts
         each = [(out / f"seed-{seed}", recipes.override(made, [f"seed={seed}"])) for seed in range(count)]
@@ -43,11 +45,12 @@ def seeds(
         words = ["--recipe", recipe, "--data", str(data), "--threads", str(threads)]
         words += [word for item in override or [] for word in ("-o", item)]
         launcher = Launcher(words, out, at_once, lambda text: print(text, file=sys.stderr, flush=True))
-        launcher.run(range(count))
+        with sigterm_interrupts(terminated):
+            launcher.run(range(count))
         found = values(out, range(count), measure)
     except KeyboardInterrupt:
         typer.echo(f"stopped; the same command goes on ({out})", err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(143 if terminated else 130) from None
     except (ValueError, OSError) as error:
         fail(str(error))
     table = summary(found)

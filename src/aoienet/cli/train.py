@@ -60,7 +60,7 @@ def train(
 
         from aoienet.train import loop, ranks
         from aoienet.train.board import Board
-        from aoienet.train.state import sigterm_interrupts
+        from aoienet.train.interrupts import sigterm_interrupts
     except ModuleNotFoundError as error:
         needs_training_side("train", error)
     if threads:
@@ -70,7 +70,7 @@ def train(
     terminated: list[int] = []
     try:
         made = chosen(recipe, config, words)
-        with ranks.joined(made.device), sigterm_interrupts(terminated):
+        with ranks.joined(made.device), sigterm_interrupts(terminated, ranks.world() == 1):
             watcher = Board(out) if tensorboard and ranks.first() else None
             result = loop.train(made, data, out, resume=resume, command=command, watcher=watcher)
             speaks = ranks.first()

@@ -23,10 +23,11 @@ from aoienet.nn.conv import BinaryConv2d
 from aoienet.train import networks, plots, ranks, report, runs, show, watch
 from aoienet.train.distill import open_teacher
 from aoienet.train.finish import reestimate
+from aoienet.train.interrupts import interrupts_wait
 from aoienet.train.recipes import Recipe, recipe_dict, to_toml
 from aoienet.train.schedule import learning_rate, make_optimiser, phases
 from aoienet.train.show import Bars
-from aoienet.train.state import Run, Sums, begin_epoch, interrupts_wait, other_roundings, restore, save
+from aoienet.train.state import Run, Sums, begin_epoch, other_roundings, restore, save
 from aoienet.train.synchronised import synchronise
 from aoienet.train.tasks import Batch, norm_groups, open_task, still_jobs
 

@@ -7,8 +7,6 @@ PyTorch.
 from __future__ import annotations
 
 import json
-import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -83,9 +81,9 @@ class Launcher:
         return f"failed with exit code {code}: {said}"
 
     def stop(self) -> None:
-        """Each saves and leaves."""
+        """Each saves and leaves. SIGTERM: what a script's background job starts ignores Ctrl-C."""
         for process, _ in self.running.values():
-            os.kill(process.pid, signal.SIGINT)
+            process.terminate()
         for process, log in self.running.values():
             process.wait()
             log.close()

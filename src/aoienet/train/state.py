@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -175,41 +171,3 @@ def tell_progress(run: Run) -> None:
             module.real = phase.real_weights
     set_progress = getattr(run.net, "set_progress", lambda fraction: None)
     set_progress((run.epoch - phase.first) / max(1, phase.epochs - 1))
-
-
-@contextmanager
-def interrupts_wait() -> Iterator[None]:
-    """Ctrl-C takes effect at the end of the block: what changes together is saved together."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if came:
-        raise KeyboardInterrupt
-
-
-@contextmanager
-def sigterm_interrupts(came: list[int]) -> Iterator[None]:
-    """SIGTERM (SLURM, docker stop) does what Ctrl-C does within the block, and is put into `came`. Only of a process that trains
-    alone: torchrun sends it to all of them, and one that ends its step would wait for others that are gone."""
-    if threading.current_thread() is not threading.main_thread() or ranks.world() > 1:
-        yield
-        return
-
-    def interrupt(number: int, frame: Any) -> None:
-        came.append(number)
-        on_ctrl_c = signal.getsignal(signal.SIGINT)
-        if not callable(on_ctrl_c):  # ignored, as in a job that a script put into the background
-            raise KeyboardInterrupt
-        on_ctrl_c(signal.SIGINT, frame)
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
