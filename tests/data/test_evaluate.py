@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from aoienet.data import evaluate
-from aoienet.data.datasets import folders, neu_cls
+from aoienet.data.datasets import cifar10, folders, neu_cls
 
 SCAN = {"block_px": 64, "block_stride_px": 32, "defect": 1, "threshold": 0.0, "temperature": 1.0}
 
@@ -141,6 +141,32 @@ def test_the_public_pictures_of_neu_cls_are_grouped_by_the_table_that_ships(tmp_
         ValueError, match=r"stands once below .*; received .*Sc_7\.bmp and .*Sc_7\.png|Sc_7\.png and .*Sc_7\.bmp"
     ):
         neu_cls.load(tmp_path)
+
+
+def test_cifar10_is_evaluated_on_its_test_part(tmp_path, monkeypatch):
+    monkeypatch.setattr(cifar10, "PER_BATCH", 10)
+    truth = np.arange(10)
+    for names, said in ((cifar10.BATCHES["train"], 9 - truth), (cifar10.BATCHES["test"], truth)):
+        for name in names:  # the label, and red that tells it
+            planes = np.zeros((10, 3, cifar10.SIDE**2), np.uint8)
+            planes[:, 0] = said[:, None]
+            (tmp_path / name).write_bytes(
+                np.hstack([truth[:, None].astype(np.uint8), planes.reshape(10, -1)]).tobytes()
+            )
+
+    def run(image):
+        assert image.shape == (32, 32, 3) and not image[..., 1:].any()
+        return np.eye(10)[image[0, 0, 0]][None, None]
+
+    subject = evaluate.Subject(run, cifar10.CLASSES)
+    report = evaluate.evaluate(subject, tmp_path)
+    assert (report["layout"], report["correct"], report["count"]) == ("cifar10", 10, 10)
+    report = evaluate.evaluate(subject, tmp_path, "train")
+    assert (report["correct"], report["count"], report["split"]) == (0, 50, "official train part")
+    with pytest.raises(ValueError, match="unknown split 'val'; known: test, train"):
+        evaluate.evaluate(subject, tmp_path, "val")
+    with pytest.raises(ValueError, match="is none of: class folders"):
+        evaluate.layout(tmp_path, neu_cls.CLASSES)
 
 
 def test_no_torch_on_this_side():

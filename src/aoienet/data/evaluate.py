@@ -1,4 +1,4 @@
-"""Evaluate any callable that turns an 8-bit picture into logits Hb x Wb x K: class folders, NEU-CLS, block sets."""
+"""Evaluate any callable that turns an 8-bit picture into logits Hb x Wb x K: class folders, NEU-CLS, CIFAR-10, block sets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from aoienet.data import metrics
-from aoienet.data.datasets import SUFFIXES, crack_blocks, folders, neu_cls
+from aoienet.data.datasets import SUFFIXES, cifar10, crack_blocks, folders, neu_cls
 from aoienet.familiar import AROUND_PX
 
 Run = Callable[[np.ndarray], np.ndarray]
@@ -35,7 +35,7 @@ class Subject:
 
 
 def layout(root: Path, classes: Sequence[str]) -> str:
-    """neu_cls, crack_blocks (all its folders), blocks (one set with masks) or folders (one per class)."""
+    """neu_cls, cifar10, crack_blocks (all its folders), blocks (one set with masks) or folders (one per class)."""
     root = Path(root)
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is not a folder")
@@ -47,11 +47,13 @@ def layout(root: Path, classes: Sequence[str]) -> str:
         return "folders"
     if tuple(classes) == neu_cls.CLASSES and ((root / "neu_cls").is_dir() or any(root.glob("Cr_1.*"))):
         return "neu_cls"
+    if tuple(classes) == cifar10.CLASSES and cifar10.found(root) is not None:
+        return "cifar10"
     if tuple(classes) == crack_blocks.CLASSES and (root / crack_blocks.MASKED[0]).is_dir():
         return "crack_blocks"
     raise ValueError(
         f"{root} is none of: class folders ({', '.join(classes)}), NEU-CLS (neu_cls/, groups.csv or Cr_1.bmp), "
-        "a block set (test_img/ and test_lab/), the folder that holds deepcrack256/"
+        "CIFAR-10 (*_batch*.bin or train_labels.u8), a block set (test_img/ and test_lab/), the folder that holds deepcrack256/"
     )
 
 
@@ -60,7 +62,10 @@ def evaluate(
 ) -> dict:
     """The report; `split` is one of the layout's parts, by default its test part."""
     kind = layout(root, subject.classes)
-    work = {"neu_cls": _neu_cls, "crack_blocks": _all_blocks, "blocks": _one_block_set, "folders": _folders}
+    work = {
+        **{"neu_cls": _neu_cls, "cifar10": _cifar10, "folders": _folders},
+        **{"crack_blocks": _all_blocks, "blocks": _one_block_set},
+    }
     report = work[kind](subject, Path(root), split, seed, tick or (lambda done, total: None))
     return {"layout": kind, **report}
 
@@ -106,6 +111,17 @@ def _neu_cls(subject: Subject, root: Path, split: str, seed: int, tick: Callable
     report["errors"] = [{"image": data.names[index[i]], "predicted": subject.classes[predicted[i]]} for i in wrong]
     report["split"] = data.split if split != "all" else f"all {len(index)} pictures (training pictures among them)"
     return report
+
+
+def _cifar10(subject: Subject, root: Path, split: str, seed: int, tick: Callable[[int, int], None]) -> dict:
+    split = _pick(split, ("test", "train"))
+    images, labels = cifar10.read_part(root, split)
+    predicted = []
+    for image in images:
+        predicted.append(_class(subject, subject.run(image)))
+        tick(len(predicted), len(images))
+    report = metrics.classification_report(labels, np.array(predicted), subject.classes)
+    return {**report, "split": f"official {split} part"}
 
 
 def choose_threshold(

@@ -50,14 +50,21 @@ def read_part(root: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     return images, labels.astype(np.int64)
 
 
-def find(root: Path) -> tuple[Path, Callable[[Path, str], Part]]:
-    """Where the set lies, at `root` or below root/cifar10, and what reads it. Raises FileNotFoundError."""
+def found(root: Path) -> tuple[Path, Callable[[Path, str], Part]] | None:
+    """Where the set lies, at `root` or below root/cifar10, and what reads it."""
     for base in (root, root / NAME):
         if (base / "train_labels.u8").is_file():
             return base, read_sheets
         for inner in (base, base / "cifar-10-batches-bin"):
             if any(inner.glob("*_batch*.bin")):
                 return inner, read_batches
+    return None
+
+
+def find(root: Path) -> tuple[Path, Callable[[Path, str], Part]]:
+    """The same. Raises FileNotFoundError."""
+    if (there := found(root)) is not None:
+        return there
     raise FileNotFoundError(
         f"no CIFAR-10 in {root} or {root / NAME}: it is the binary version, cifar-10-batches-bin/*.bin, or sheets with "
         f"train_labels.u8; next: {GUIDE}"
