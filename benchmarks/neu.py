@@ -235,10 +235,11 @@ def unknown_table(lines: list[dict]) -> list[str]:
         return []
     heads = " | ".join(f"{TITLES[r['method']]}: AUROC, passed at 95 %" for r in lines)
     rows = ["", f"| left out | {heads} |", "|---" * (len(lines) + 1) + "|"]
-    for several in zip(*(r["unknown"] for r in lines), strict=False):  # of a study under way: what all methods have
+    classes = list(zip(*(r["unknown"] for r in lines), strict=False))  # of a study under way: what all methods have
+    for several in classes:
         cells = [f"{u['auroc']:.3f}, {100 * u['passed_at_95']['value']:.1f} %" for u in several]
         rows.append(f"| {several[0]['class']} | " + " | ".join(cells) + " |")
-    means = [f"{np.mean([u['auroc'] for u in r['unknown']]):.3f}" for r in lines]
+    means = [f"{np.mean([u['auroc'] for u in method]):.3f}" for method in zip(*classes, strict=True)]
     return [*rows, "| mean | " + " | ".join(means) + " |"]
 
 
@@ -295,7 +296,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--data", type=Path, required=True, help="folder that holds neu_cls/")
     made.add_argument("--out", type=Path, required=True)
-    made.add_argument("--protocols", nargs="+", choices=PROTOCOLS, default=list(PROTOCOLS))
+    made.add_argument("--protocols", nargs="+", choices=PROTOCOLS, default=[p for p in PROTOCOLS if p != LEFT])
     made.add_argument("--methods", nargs="+", choices=[LOGISTIC, *METHODS], default=[LOGISTIC, *METHODS])
     made.add_argument("--corruptions", action="store_true", help="only evaluate stored grouped draws, corrupted")
     made.add_argument("--draws", type=int, default=10)

@@ -271,20 +271,25 @@ struct Bend {
     if (kBeside) v += load(p.beside[at + i]);
     above = v;
     const T up = *pos, down = *neg;
-    slope = v >= 0 ? up : down;
+    slope = v > 0 ? up : down;
     value = v * slope + *after;
   }
 };
 
-template <bool kBeside, typename M, typename T = Compute<M>>
+template <bool kBeside, typename M>
 INLINE void bend_of(const Pass<M>& p) {
+  const int64_t row = p.row;
+  ROWS(p) store(p.out[at + i], Bend<kBeside, M>(p, at, i).value);
+}
+
+template <bool kBeside, typename M, typename T = Compute<M>>
+INLINE void bend_stats_of(const Pass<M>& p) {
   const int64_t row = p.row;
   T* __restrict sums = p.sums;
   ROWS(p) {
-    const Bend<kBeside, M> b(p, at, i);
-    sums[i] += b.value;
-    sums[row + i] += b.value * b.value;
-    store(p.out[at + i], b.value);
+    const T v = Bend<kBeside, M>(p, at, i).value;
+    sums[i] += v;
+    sums[row + i] += v * v;
   }
 }
 
@@ -293,10 +298,9 @@ INLINE void bend_sums_of(const Pass<M>& p) {
   const int64_t row = p.row;
   T* __restrict sums = p.sums;
   ROWS(p) {
-    const Bend<kBeside, M> b(p, at, i);
-    const T g = load(p.grad[at + i]);
+    const T v = Bend<kBeside, M>(p, at, i).value, g = load(p.grad[at + i]);
     sums[i] += g;
-    sums[row + i] += g * b.value;
+    sums[row + i] += g * v;
   }
 }
 
@@ -310,8 +314,8 @@ INLINE void bend_gradient_of(const Pass<M>& p) {
     const T d = load(p.grad[at + i]) * by_grad[i] + b.value * by_value[i] + constant[i];
     const T product = d * b.above, d_v = d * b.slope;
     sums[i] += d;
-    sums[row + i] += b.above >= 0 ? product : T(0);
-    sums[2 * row + i] += b.above >= 0 ? T(0) : product;
+    sums[row + i] += b.above > 0 ? product : T(0);
+    sums[2 * row + i] += b.above > 0 ? T(0) : product;
     sums[3 * row + i] += d_v;
     sums[4 * row + i] += d_v * b.apart;
     store(p.out[at + i], d_v);
@@ -324,6 +328,7 @@ INLINE void bend_gradient_of(const Pass<M>& p) {
     p.beside ? name##_of<true>(p) : name##_of<false>(p); \
   }
 WITH_OR_WITHOUT(bend)
+WITH_OR_WITHOUT(bend_stats)
 WITH_OR_WITHOUT(bend_sums)
 WITH_OR_WITHOUT(bend_gradient)
 
@@ -365,6 +370,7 @@ ALL(planes)
 ALL(gradient)
 ALL(join)
 ALL(bend)
+ALL(bend_stats)
 ALL(bend_sums)
 ALL(bend_gradient)
 
@@ -446,19 +452,30 @@ void join(Array<const M> d, Array<const M> x, Array<M> out, Matrix<const Compute
   run<M>(run_join, {x.data(), d.data(), out.data(), rows.data()}, shares, x.size(), 0, threads);
 }
 
-// lines: center, gain, offset, pos, neg, after. With v = gain (x - center) + offset + beside, out = v (pos where v >=
-// 0, neg elsewhere) + after. No `beside`: 0. Returns the sums of out and of its square.
+// lines: center, gain, offset, pos, neg, after. With v = gain (x - center) + offset + beside, out = v (pos where v > 0,
+// neg elsewhere) + after. No `beside`: 0.
 template <typename M>
-nb::object bend(Array<const M> x, std::optional<Array<const M>> beside, Array<M> out, Matrix<const Compute<M>> lines,
-                int threads) {
+void bend(Array<const M> x, std::optional<Array<const M>> beside, Array<M> out, Matrix<const Compute<M>> lines,
+          int threads) {
   check_sizes(x, beside.value_or(x), out);
   const Shares shares = shares_of(x, lines, 6);
   const auto rows = repeated(lines, shares);
   const M* second = beside ? beside->data() : nullptr;
-  return run<M>(run_bend, {x.data(), nullptr, out.data(), rows.data(), second}, shares, x.size(), 2, threads);
+  run<M>(run_bend, {x.data(), nullptr, out.data(), rows.data(), second}, shares, x.size(), 0, threads);
 }
 
-// Returns the sums of grad and of grad out of that.
+// Returns the sums of out and of its square, without writing it.
+template <typename M>
+nb::object bend_stats(Array<const M> x, std::optional<Array<const M>> beside, Matrix<const Compute<M>> lines,
+                      int threads) {
+  check_sizes(x, beside.value_or(x));
+  const Shares shares = shares_of(x, lines, 6);
+  const auto rows = repeated(lines, shares);
+  const M* second = beside ? beside->data() : nullptr;
+  return run<M>(run_bend_stats, {x.data(), nullptr, nullptr, rows.data(), second}, shares, x.size(), 2, threads);
+}
+
+// Returns the sums of grad and of grad out.
 template <typename M>
 nb::object bend_sums(Array<const M> x, std::optional<Array<const M>> beside, Array<const M> grad,
                      Matrix<const Compute<M>> lines, int threads) {
@@ -470,7 +487,7 @@ nb::object bend_sums(Array<const M> x, std::optional<Array<const M>> beside, Arr
 }
 
 // Three more lines: by_grad, by_out, constant. With d = by_grad grad + by_out out + constant, d_v = d (pos or neg) is
-// written. Returns the sums of d, d v where v >= 0, d v elsewhere, d_v, d_v (x - center).
+// written. Returns the sums of d, d v where v > 0, d v elsewhere, d_v, d_v (x - center).
 template <typename M>
 nb::object bend_gradient(Array<const M> x, std::optional<Array<const M>> beside, Array<const M> grad, Array<M> out,
                          Matrix<const Compute<M>> lines, int threads) {
@@ -494,6 +511,7 @@ void define(nb::module_& m) {
         "threads"_a);
   m.def("join", &join<M>, row("d"), x, out, lines, "threads"_a);
   m.def("bend", &bend<M>, x, beside, out, lines, "threads"_a);
+  m.def("bend_stats", &bend_stats<M>, x, beside, lines, "threads"_a);
   m.def("bend_sums", &bend_sums<M>, x, beside, grad, lines, "threads"_a);
   m.def("bend_gradient", &bend_gradient<M>, x, beside, grad, out, lines, "threads"_a);
 }

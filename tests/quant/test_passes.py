@@ -142,7 +142,7 @@ def test_what_does_not_fit_is_refused():
 
 
 def test_bf16_is_rounded_as_pytorch_rounds_it():
-    """Every pattern of the upper 16 bits beside lower ones around a tie, in a share with a short last row."""
+    """Every pattern of the upper 16 bits beside lower ones around a tie."""
     upper = np.arange(1 << 16, dtype=np.uint32)[:, None] << 16
     values = (upper + np.array([0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF], np.uint32)).reshape(-1).view(np.float32)
     x = np.full(values.size, 0x3F80, np.uint16)  # 1

@@ -84,6 +84,12 @@ def test_no_picture_of_the_class_that_is_left_out_is_trained_with(bench, root):
         neu_cls.Split(val_fraction=0.0, per_class=5, leave_out="patches")
 
 
+def test_a_class_that_is_left_out_wants_whole_parts(root):
+    words = ["data.split=grouped", "data.leave_out=patches", "data.limit=4"]
+    with pytest.raises(ValueError, match="received data.limit=4 with data.leave_out=patches"):
+        tasks.open_task(recipes.get("neu_best", words), root)
+
+
 def test_a_class_that_is_left_out_is_told_by_the_confidence(bench, root, tmp_path):
     words = ["--data", str(root), "--out", str(tmp_path), "--draws", "7", "--protocols", bench.LEFT]
     words += ["--methods", "logistic", "one_plane", "-o", "epochs=1", "-o", "batch=16"]

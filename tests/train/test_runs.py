@@ -216,13 +216,17 @@ def test_sigterm_waits_for_the_end_of_a_step(on_ctrl_c):
         with pytest.raises(KeyboardInterrupt), interrupts.sigterm_interrupts(came):
             with interrupts.interrupts_wait():
                 os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), signal.SIGTERM)  # of another sender
                 done.append("step")
             done.append("next step")
-        with pytest.raises(KeyboardInterrupt), interrupts.sigterm_interrupts(came):
+        with interrupts.sigterm_interrupts(came):
+            os.kill(os.getpid(), signal.SIGTERM)
+            done.append("the checkpoint of the first one")
+        with pytest.raises(KeyboardInterrupt), interrupts.sigterm_interrupts([]):
             os.kill(os.getpid(), signal.SIGTERM)
     finally:
         signal.signal(signal.SIGINT, before)
-    assert done == ["step"] and came == [signal.SIGTERM] * 2
+    assert done == ["step", "the checkpoint of the first one"] and came == [signal.SIGTERM]
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")

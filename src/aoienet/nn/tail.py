@@ -1,7 +1,7 @@
 """What follows a convolution, in one function: batch norm, shortcut, an activation of two slopes, batch norm.
 
 Forward   h = (y - mean_c) / sqrt(var_c + eps); v = weight_c h + bias_c + beside - knee_c
-          a = v (pos_c where v >= 0, neg_c elsewhere) + after_c; out = shift(a), a batch norm of the same kind
+          a = v (pos_c where v > 0, neg_c elsewhere) + after_c; out = shift(a), a batch norm of the same kind
 Backward  of these formulas; keeps y and beside, makes v and a again (bindings/passes.cc)
 Shapes    y, beside, out: N x C x H x W of one type, BF16 with parameters of float32; channels last without a copy
 """
@@ -10,21 +10,25 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from aoienet.nn.normed import in_training, move
 from aoienet.quant import _passes
-from aoienet.quant.maps import Map, can_pass, lines, moments, statistics
+from aoienet.quant.maps import Map, can_pass, first, lines, moments, statistics
 
 
 class TwoSlopes(nn.Module):
-    """Base of the activations whose value is pos_c (v - knee_c) + after_c above the knee and neg_c (v - knee_c) + after_c below."""
+    """Base of the activations whose value is pos_c (v - knee_c) + after_c above the knee and neg_c (v - knee_c) + after_c elsewhere.
+
+    `constants` and `plain` say the same: a network in training may read the one, and in evaluation calls the other.
+    """
 
     def constants(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """pos, neg, knee, after: each [C]."""
         raise NotImplementedError
 
     def forward(self, v_NCHW: Tensor) -> Tensor:
-        if can_pass(v_NCHW, self.constants()[0]):
+        if torch.is_grad_enabled() and can_pass(v_NCHW, self.constants()[0]):
             return bent(v_NCHW, None, NOTHING, self, NOTHING)
         return self.plain(v_NCHW)
 
@@ -34,9 +38,11 @@ class TwoSlopes(nn.Module):
 
 
 def can_bend(y_NCHW: Tensor, norm: nn.Module, act: nn.Module, shift: nn.Module) -> bool:
-    """An activation of two slopes between batch norms in training, or none."""
+    """An activation of two slopes with batch norms in training around it, at least one; none of them has a hook, which wants a call."""
     norms = [bn for bn in (norm, shift) if not isinstance(bn, nn.Identity)]
-    return isinstance(act, TwoSlopes) and bool(norms) and all(in_training(bn, y_NCHW) for bn in norms)
+    hooks = any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in (norm, act, shift))
+    known = isinstance(act, TwoSlopes) and bool(norms) and not hooks
+    return known and all(in_training(bn, y_NCHW) for bn in norms)
 
 
 NOTHING = nn.Identity()
@@ -44,7 +50,8 @@ NOTHING = nn.Identity()
 
 def tail(y_NCHW: Tensor, beside_NCHW: Tensor | None, norm: nn.Module, act: nn.Module, shift: nn.Module) -> Tensor:
     """shift(act(norm(y) + beside)), in one function where it can be. Identities, and `beside` None, are what is not there."""
-    if can_bend(y_NCHW, norm, act, shift):
+    same = beside_NCHW is None or beside_NCHW.shape == y_NCHW.shape
+    if same and can_bend(y_NCHW, norm, act, shift):
         return bent(y_NCHW, None if beside_NCHW is None else beside_NCHW.to(y_NCHW.dtype), norm, act, shift)
     y = norm(y_NCHW)
     return shift(act(y if beside_NCHW is None else y + beside_NCHW))
@@ -75,29 +82,36 @@ class Bent(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, y: Tensor, beside: Tensor | None, stats: list, shift_eps: float | None, *parameters: Tensor | None
+        ctx: Any, y: Tensor, beside: Tensor | None, stats: list, shift_eps: float | None, *parameters: Any
     ) -> tuple[Tensor, Tensor, Tensor]:
         weight, bias, pos, neg, knee, after, shift_weight, shift_bias = parameters
         zero, one = torch.zeros_like(pos), torch.ones_like(pos)
         center, scale = (stats[0], (stats[1] + stats[2]).rsqrt()) if stats else (zero, one)
-        gain, offset = (scale if weight is None else weight * scale), (zero if bias is None else bias)
-        constants = [center, gain, offset - knee, pos, neg, after]
-        threads, out = torch.get_num_threads(), Map.like(y)
-        sums = _passes.bend(Map(y).row, row(beside), out.row, lines(constants), threads)
-        mean, var, shift_scale = zero, one, one
+        gain, offset = (scale if weight is None else weight * scale), (zero if bias is None else bias) - knee
+        threads, values, second = torch.get_num_threads(), Map(y).row, row(beside)
+        constants, mean, var, shift_scale = [center, gain, offset, pos, neg, after], zero, one, one
+        shifted = constants
         if shift_eps is not None:
-            mean, var = moments(torch.from_numpy(sums), y, zero)
+            v = gain * (first(y) - center) + offset + (zero if beside is None else first(beside))
+            origin = v * torch.where(v > 0, pos, neg) + after  # near the mean, so that squares do not cancel
+            sums = _passes.bend_stats(values, second, lines([*constants[:-1], after - origin]), threads)
+            mean, var = moments(torch.from_numpy(sums), y, origin)
+            constants[-1] = (after - mean).to(pos.dtype)  # from here on a less its mean, so that sums do not cancel
+            mean, var = mean.to(pos.dtype), var.to(pos.dtype)
             shift_scale = (var + shift_eps).rsqrt()
             by = shift_weight * shift_scale
-            _passes.join(out.row, out.row, out.row, lines([by, zero, shift_bias - by * mean]), threads)
-        ctx.save_for_backward(y, beside, scale, *constants, mean, shift_scale, shift_weight)
+            shifted = [center, gain, offset, pos * by, neg * by, constants[-1] * by + shift_bias]
+        out = Map.like(y)
+        _passes.bend(values, second, out.row, lines(shifted), threads)
+        ctx.save_for_backward(y, beside, scale, *constants, shift_scale, shift_weight)
         ctx.mark_non_differentiable(mean, var)
         ctx.normed, ctx.shifted = bool(stats), shift_eps is not None
         return out.tensor, mean, var
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        y, beside, scale, *constants, mean, shift_scale, shift_weight = ctx.saved_tensors
+        y, beside, scale, *constants, shift_scale, shift_weight = ctx.saved_tensors
         center, gain = constants[:2]
         threads, count = torch.get_num_threads(), y.numel() // len(center)
         values, second, grad, d_v = Map(y).row, row(beside), Map(grads[0]).row, Map.like(y)
@@ -105,14 +119,13 @@ class Bent(torch.autograd.Function):
         d_shift: list[Tensor | None] = [None, None]
         if ctx.shifted:
             total, along = torch.from_numpy(_passes.bend_sums(values, second, grad, lines(constants), threads))
-            d_weight = shift_scale * (along - mean * total)
+            d_weight = shift_scale * along
             d_shift = [d_weight.to(gain.dtype), total.to(gain.dtype)]
             by_grad, by_out = shift_weight * shift_scale, -shift_weight * shift_scale**2 * d_weight / count
-            by = [c.to(gain.dtype) for c in (by_grad, by_out, -by_grad * total / count - by_out * mean)]
+            by = [c.to(gain.dtype) for c in (by_grad, by_out, -by_grad * total / count)]
         found = _passes.bend_gradient(values, second, grad, d_v.row, lines([*constants, *by]), threads)
-        d_after, d_pos, d_neg, d_bias, along = torch.from_numpy(
-            found
-        )  # float64, as differences of them are what counts
+        # float64, as differences of them are what counts
+        d_after, d_pos, d_neg, d_bias, along = torch.from_numpy(found)
         d_norm: list[Tensor | None] = [None, None]
         d_y = d_v
         if ctx.normed:

@@ -34,16 +34,22 @@ def lines(constants_C: Sequence[Tensor]) -> np.ndarray:
 
 def statistics(x_NCHW: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and biased variance per channel, float32 or float64."""
-    x, origin = Map(x_NCHW), x_NCHW.detach()[0, :, 0, 0]  # near the mean, so that squares do not cancel
-    origin = origin.float() if origin.dtype == torch.bfloat16 else origin
+    x, origin = Map(x_NCHW), first(x_NCHW)  # near the mean, so that squares do not cancel
     sums = torch.from_numpy(_passes.stats(x.row, lines([origin]), torch.get_num_threads()))
-    return moments(sums, x_NCHW, origin)
+    mean, var = moments(sums, x_NCHW, origin)
+    return mean.to(origin.dtype), var.to(origin.dtype)
+
+
+def first(x_NCHW: Tensor) -> Tensor:
+    """The values at the first position, float32 or float64."""
+    values = x_NCHW.detach()[0, :, 0, 0]
+    return values.float() if values.dtype == torch.bfloat16 else values
 
 
 def moments(sums: Tensor, x_NCHW: Tensor, origin: Tensor) -> tuple[Tensor, Tensor]:
-    """Of the sums of x - origin and of its square, float64."""
-    first, second = sums / (x_NCHW.numel() // x_NCHW.shape[1])
-    return (first + origin).to(origin.dtype), (second - first * first).clamp(min=0).to(origin.dtype)
+    """Mean and biased variance from the sums of x - origin and of its square; all float64 but origin."""
+    mean, square = sums / (x_NCHW.numel() // x_NCHW.shape[1])
+    return mean + origin, (square - mean * mean).clamp(min=0)
 
 
 def can_pass(x_NCHW: Tensor, parameter: Tensor) -> bool:

@@ -11,6 +11,7 @@ Shapes    x_NCHW -> q_NCHW, of one type, BF16 with parameters of float32; channe
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from aoienet.quant import _passes
 from aoienet.quant.maps import Map, lines
@@ -41,6 +42,7 @@ class NormedPlanes(torch.autograd.Function):
         return q.tensor
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, *grads: Tensor):
         x, mean, scale, *planes = ctx.saved_tensors
         columns = [scale, -mean * scale]

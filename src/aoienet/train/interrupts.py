@@ -34,6 +34,8 @@ def sigterm_interrupts(came: list[int], alone: bool = True) -> Iterator[None]:
         return
 
     def interrupt(number: int, frame: Any) -> None:
+        if came:  # the first one is at work: a second would cut its checkpoint off
+            return
         came.append(number)
         on_ctrl_c = signal.getsignal(signal.SIGINT)
         if not callable(on_ctrl_c):  # ignored, as in a job that a script put into the background

@@ -72,7 +72,7 @@ class BinaryUnit(nn.Module):
         for layer, act in zip(inner, list(self.between)[1:], strict=True):
             y = tail(layer.before_bn(y), None, layer.bn, act, NOTHING)
         y, norm = last.before_bn(y), last.bn
-        if self.join != "add" or not isinstance(self.out_act, nn.Identity):
+        if self.join in ("concat", "tail") or not isinstance(self.out_act, nn.Identity):
             y, norm = tail(y, None, norm, self.out_act, NOTHING), NOTHING
         if self.join == "concat":
             return torch.cat((x_NCHW, y), dim=1)

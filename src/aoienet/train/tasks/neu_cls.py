@@ -29,6 +29,11 @@ def open_task(recipe: Recipe, root: Path) -> NeuClsTask:
     """Read the data. Raises ValueError: a network of other pictures; NEU-CLS itself is wrong."""
     check_network(recipe, 1)
     how = recipe.data
+    if how.leave_out and how.limit:
+        raise ValueError(
+            f"data.leave_out asks for whole test parts; received data.limit={how.limit} with data.leave_out={how.leave_out}; next: leave "
+            "one of them out"
+        )
     split = neu_cls.Split(how.split, how.split_seed, how.val_fraction, how.test_fraction, how.per_class, how.leave_out)
     return NeuClsTask(recipe, neu_cls.load(root, split))
 
