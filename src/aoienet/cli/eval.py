@@ -24,7 +24,9 @@ def register(app: typer.Typer) -> None:
 
 def evaluate_model(
     model: Annotated[str, typer.Argument(help="A .aoie file or the name of a model that ships.")],
-    data: Annotated[Path, typer.Option(help="Class folders, NEU-CLS, CIFAR-10, a block set, or the folder that holds them.")],
+    data: Annotated[
+        Path, typer.Option(help="Class folders, NEU-CLS, CIFAR-10, a block set, or the folder that holds them.")
+    ],
     split: Annotated[str, typer.Option(help="Part of the data; by default its test part.")] = "",
     split_seed: Annotated[int, typer.Option(help="Seed of the split of NEU-CLS and of the brickwork.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
