@@ -131,7 +131,7 @@ class Distill:
 class Finish:
     """After the last epoch: exponential averages in place of all parameters but the latent binary weights, whose signs an
     average would smear (`ema`: share kept per step; 0: off); then batch norm statistics counted anew over `bn_batches` batches of
-    training pictures that are not augmented."""
+    training pictures: of CIFAR-10 augmented as in training, elsewhere not augmented."""
 
     ema: float = 0.0
     bn_batches: int = 0

@@ -33,7 +33,10 @@ def open_task(recipe: Recipe, root: Path) -> Cifar10Task:
 
 
 class Cifar10Task:
-    """Random crop out of a picture with 4 px of black around it, flip; pixels raw or centred as the stem wants them."""
+    """Random crop out of a picture with 4 px of black around it, flip; pixels raw or centred as the stem wants them.
+
+    No `still_jobs`: statistics counted anew over pictures without crops cost a binary network two points (docs/results/2026-11-26-cifar10.md).
+    """
 
     def __init__(self, recipe: Recipe, data: cifar10.Cifar10) -> None:
         self.recipe, self.data, self.transform = recipe, data, networks.transform(recipe)
@@ -59,14 +62,6 @@ class Cifar10Task:
         order = np.random.default_rng([self.recipe.seed, epoch]).permutation(self.count["train"])
         size = self.recipe.batch
         return [partial(self._batch, epoch, i, order[i : i + size]) for i in starts(self.recipe, len(order))]
-
-    def _still(self, index: np.ndarray) -> Batch:
-        return self._input(self.data.images["train"][index]), self.data.labels["train"][index]
-
-    def still_jobs(self) -> list[Callable[[], Batch]]:
-        order = np.random.default_rng(self.recipe.seed).permutation(self.count["train"])
-        size = self.recipe.batch
-        return [partial(self._still, order[i : i + size]) for i in starts(self.recipe, len(order))]
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
@@ -108,7 +103,3 @@ class Cifar10OnDevice(Cifar10Task):
     def _batch(self, epoch: int, start: int, index: np.ndarray) -> Batch:
         shape = (len(index), cifar10.SIDE, cifar10.SIDE)
         return self._cut(index, *augment.crop_places(self._rng(epoch, start), shape, PAD_PX, self.recipe.augment.flips))
-
-    def _still(self, index: np.ndarray) -> Batch:
-        middle = np.tile(np.arange(cifar10.SIDE) + PAD_PX, (len(index), 1))
-        return self._cut(index, middle, middle)
