@@ -282,26 +282,22 @@ INLINE void bend_of(const Pass<M>& p) {
   ROWS(p) store(p.out[at + i], Bend<kBeside, M>(p, at, i).value);
 }
 
-template <bool kBeside, typename M, typename T = Compute<M>>
-INLINE void bend_stats_of(const Pass<M>& p) {
+template <bool kBeside, bool kGrad, typename M, typename T = Compute<M>>
+INLINE void bend_sums_with(const Pass<M>& p) {
   const int64_t row = p.row;
   T* __restrict sums = p.sums;
   ROWS(p) {
     const T v = Bend<kBeside, M>(p, at, i).value;
-    sums[i] += v;
-    sums[row + i] += v * v;
-  }
-}
-
-template <bool kBeside, typename M, typename T = Compute<M>>
-INLINE void bend_sums_of(const Pass<M>& p) {
-  const int64_t row = p.row;
-  T* __restrict sums = p.sums;
-  ROWS(p) {
-    const T v = Bend<kBeside, M>(p, at, i).value, g = load(p.grad[at + i]);
+    T g = v;
+    if (kGrad) g = load(p.grad[at + i]);
     sums[i] += g;
     sums[row + i] += g * v;
   }
+}
+
+template <bool kBeside, typename M>
+INLINE void bend_sums_of(const Pass<M>& p) {
+  p.grad ? bend_sums_with<kBeside, true>(p) : bend_sums_with<kBeside, false>(p);
 }
 
 template <bool kBeside, typename M, typename T = Compute<M>>
@@ -328,7 +324,6 @@ INLINE void bend_gradient_of(const Pass<M>& p) {
     p.beside ? name##_of<true>(p) : name##_of<false>(p); \
   }
 WITH_OR_WITHOUT(bend)
-WITH_OR_WITHOUT(bend_stats)
 WITH_OR_WITHOUT(bend_sums)
 WITH_OR_WITHOUT(bend_gradient)
 
@@ -370,7 +365,6 @@ ALL(planes)
 ALL(gradient)
 ALL(join)
 ALL(bend)
-ALL(bend_stats)
 ALL(bend_sums)
 ALL(bend_gradient)
 
@@ -464,26 +458,15 @@ void bend(Array<const M> x, std::optional<Array<const M>> beside, Array<M> out, 
   run<M>(run_bend, {x.data(), nullptr, out.data(), rows.data(), second}, shares, x.size(), 0, threads);
 }
 
-// Returns the sums of out and of its square, without writing it.
+// Returns the sums of grad and of grad out; no `grad`: out itself.
 template <typename M>
-nb::object bend_stats(Array<const M> x, std::optional<Array<const M>> beside, Matrix<const Compute<M>> lines,
-                      int threads) {
-  check_sizes(x, beside.value_or(x));
-  const Shares shares = shares_of(x, lines, 6);
-  const auto rows = repeated(lines, shares);
-  const M* second = beside ? beside->data() : nullptr;
-  return run<M>(run_bend_stats, {x.data(), nullptr, nullptr, rows.data(), second}, shares, x.size(), 2, threads);
-}
-
-// Returns the sums of grad and of grad out.
-template <typename M>
-nb::object bend_sums(Array<const M> x, std::optional<Array<const M>> beside, Array<const M> grad,
+nb::object bend_sums(Array<const M> x, std::optional<Array<const M>> beside, std::optional<Array<const M>> grad,
                      Matrix<const Compute<M>> lines, int threads) {
-  check_sizes(x, beside.value_or(x), grad);
+  check_sizes(x, beside.value_or(x), grad.value_or(x));
   const Shares shares = shares_of(x, lines, 6);
   const auto rows = repeated(lines, shares);
-  const M* second = beside ? beside->data() : nullptr;
-  return run<M>(run_bend_sums, {x.data(), grad.data(), nullptr, rows.data(), second}, shares, x.size(), 2, threads);
+  const M *second = beside ? beside->data() : nullptr, *third = grad ? grad->data() : nullptr;
+  return run<M>(run_bend_sums, {x.data(), third, nullptr, rows.data(), second}, shares, x.size(), 2, threads);
 }
 
 // Three more lines: by_grad, by_out, constant. With d = by_grad grad + by_out out + constant, d_v = d (pos or neg) is
@@ -511,8 +494,7 @@ void define(nb::module_& m) {
         "threads"_a);
   m.def("join", &join<M>, row("d"), x, out, lines, "threads"_a);
   m.def("bend", &bend<M>, x, beside, out, lines, "threads"_a);
-  m.def("bend_stats", &bend_stats<M>, x, beside, lines, "threads"_a);
-  m.def("bend_sums", &bend_sums<M>, x, beside, grad, lines, "threads"_a);
+  m.def("bend_sums", &bend_sums<M>, x, beside, row("grad").none(), lines, "threads"_a);
   m.def("bend_gradient", &bend_gradient<M>, x, beside, grad, out, lines, "threads"_a);
 }
 

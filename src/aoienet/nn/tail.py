@@ -94,7 +94,7 @@ class Bent(torch.autograd.Function):
         if shift_eps is not None:
             v = gain * (first(y) - center) + offset + (zero if beside is None else first(beside))
             origin = v * torch.where(v > 0, pos, neg) + after  # near the mean, so that squares do not cancel
-            sums = _passes.bend_stats(values, second, lines([*constants[:-1], after - origin]), threads)
+            sums = _passes.bend_sums(values, second, None, lines([*constants[:-1], after - origin]), threads)
             mean, var = moments(torch.from_numpy(sums), y, origin)
             constants[-1] = (after - mean).to(pos.dtype)  # from here on a less its mean, so that sums do not cancel
             mean, var = mean.to(pos.dtype), var.to(pos.dtype)

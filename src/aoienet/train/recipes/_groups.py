@@ -28,8 +28,9 @@ SHARES = (
 
 @dataclass(frozen=True)
 class Data:
-    """What is read. Fractions of the pictures; `leave_out` is a class of which no picture is trained with; `per_class` > 0 draws that many training pictures of every class and tests on all
-    that share no surface with them; `limit` > 0 keeps that many per part (for trying things out).
+    """What is read. Fractions of the pictures; `per_class` > 0 draws that many training pictures of every class and tests on all
+    that share no surface with them; `leave_out` is a class of which no picture is trained with; `limit` > 0 keeps that many per
+    part (for trying things out).
 
     train, val   of ImageNet-style sets: a folder below --data, or a pattern of shards (data/stores)
     most_broken  pictures that may be left out because they cannot be decoded; one more stops the run
